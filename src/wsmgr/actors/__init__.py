@@ -1,0 +1,125 @@
+"""Supervised actors on anyio: OTP's gen_server, gen_statem and supervisor for asyncio and trio.
+
+It knows nothing of WebSockets and is usable on its own. Start with `Actor`, `ChildSpec` and `Supervisor`;
+`wsmgr.actors.testing` brings virtual time, an event recorder and a leak check.
+"""
+
+from __future__ import annotations
+
+from .actor import Actor
+from .backoff import Backoff
+from .calls import ReplyTo
+from .child import ChildCounts, ChildInfo, ChildStatus
+from .dynamic_supervisor import DynamicSupervisor
+from .errors import (
+    ActorError,
+    AlreadyPresentError,
+    AlreadyRegisteredError,
+    AlreadyStartedError,
+    BadReturnError,
+    CallCycleError,
+    CallError,
+    CallExitError,
+    CallTimeoutError,
+    ChildNotFoundError,
+    ChildRestartingError,
+    ChildRunningError,
+    DeadRefError,
+    ForeignCancellationError,
+    MailboxFullError,
+    MaxChildrenError,
+    NotAnActorError,
+    OutsideActorError,
+    RejectError,
+    StartError,
+    StartTimeoutError,
+    SupervisorError,
+    SupervisorGaveUpError,
+)
+from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
+from .mailbox import Conflate, MailboxPolicy, conflate
+from .messages import (
+    Continue,
+    Down,
+    ExitSignal,
+    FailedToStart,
+    Ignore,
+    NoReply,
+    Reply,
+    StateTimeout,
+    Stop,
+)
+from .reasons import Crash, ExitReason, Killed, NoProc, Normal, Shutdown
+from .ref import ActorRef, Monitor
+from .registry import Registry, Via
+from .spec import ChildSpec
+from .state_machine import StateMachine
+from .supervisor import Supervisor
+from .timers import Timer
+
+__all__ = [
+    "Actor",
+    "ActorError",
+    "ActorRef",
+    "AlreadyPresentError",
+    "AlreadyRegisteredError",
+    "AlreadyStartedError",
+    "Backoff",
+    "BadReturnError",
+    "CallCycleError",
+    "CallError",
+    "CallExitError",
+    "CallTimeoutError",
+    "ChildCounts",
+    "ChildInfo",
+    "ChildNotFoundError",
+    "ChildRestartingError",
+    "ChildRunningError",
+    "ChildSpec",
+    "ChildStatus",
+    "Conflate",
+    "Continue",
+    "Crash",
+    "DeadLetter",
+    "DeadRefError",
+    "Down",
+    "DynamicSupervisor",
+    "Event",
+    "ExitReason",
+    "ExitSignal",
+    "Exited",
+    "FailedToStart",
+    "ForeignCancellationError",
+    "GaveUp",
+    "Ignore",
+    "Killed",
+    "MailboxFullError",
+    "MailboxPolicy",
+    "MaxChildrenError",
+    "Monitor",
+    "NoProc",
+    "NoReply",
+    "Normal",
+    "NotAnActorError",
+    "OutsideActorError",
+    "Registry",
+    "RejectError",
+    "Reply",
+    "ReplyTo",
+    "Restarting",
+    "Shutdown",
+    "ShutdownError",
+    "StartError",
+    "StartTimeoutError",
+    "Started",
+    "StateMachine",
+    "StateTimeout",
+    "Stop",
+    "Supervisor",
+    "SupervisorError",
+    "SupervisorGaveUpError",
+    "Timer",
+    "Via",
+    "Zombie",
+    "conflate",
+]

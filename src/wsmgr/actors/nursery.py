@@ -1,0 +1,286 @@
+"""Starting and ending child processes, from the one task that hosts them.
+
+Starting is `start_soon` and an acknowledgement of our own, never `TaskGroup.start`: around a shield that one
+deadlocks on both backends. Ending is OTP's protocol: a shutdown, a deadline, a kill; then the wait has no limit, and
+what does not end is reported as a zombie, because structured concurrency cannot abandon a task.
+
+While the host waits (for an acknowledgement, for an end) everything else queues, as in OTP. A stop of the supervisor
+ends the wait for an acknowledgement. A request by a process that the host waits for could never be carried out: it is
+refused at once instead.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from .actor import Actor
+from .child import Child, ChildInfo, ChildStatus
+from .errors import CallExitError, NotAnActorError, StartTimeoutError
+from .events import Reporter, ShutdownError, Zombie
+from .reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
+from .ref import ActorRef
+from .requests import RequestQueue
+from .restart import ended_as_told
+from .runner import ActorProcess
+from .stacks import stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from .events import Event
+    from .process import Owner, Process
+    from .supervisor_process import SupervisorProcess
+
+KILL_GRACE = 5.0
+"""Seconds that a killed child may take before it is reported as a zombie."""
+
+
+class Nursery(ABC):
+    """The part of a supervisor that starts and ends processes; the decisions are above it."""
+
+    def __init__(self, name: str, report: Reporter) -> None:
+        self.name = name
+        self._report = report
+        self._process: SupervisorProcess | None = None
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._waker: anyio.Event | None = None
+        self._order = count()
+        self._by_process: dict[Process, Child] = {}
+        self._exits: deque[Process] = deque()
+        self._requests = RequestQueue()
+        self._starting: Process | None = None
+        self._ending: dict[Process, Child] = {}
+        self._stop_reason: ExitReason | None = None
+        self._killed = False
+
+    @property
+    @abstractmethod
+    def ref(self) -> ActorRef[Any]:
+        """The reference to the supervisor's process."""
+
+    @abstractmethod
+    def adopt(
+        self, owner: Owner, parent: Nursery | None, child_id: object, restarts: int
+    ) -> SupervisorProcess:
+        """Make the process of this supervisor, below `parent`; for the runtime."""
+
+    @abstractmethod
+    def tree(self) -> ChildInfo:
+        """Return everything from here down as it is now."""
+
+    @abstractmethod
+    def _made(self, child: Child, before: ActorRef[Any] | None) -> None:
+        """Note that `child` has a new process; `before` is the reference of the one before."""
+
+    @property
+    def listeners(self) -> tuple[Callable[[Event], None], ...]:
+        """Who is told of events here and below."""
+        return self._report.listeners
+
+    # -- for processes (Owner) -------------------------------------------------------------------------------------
+
+    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any, name: str) -> None:
+        """Run `fn(*args)` in the children's task group."""
+        assert self._tasks is not None
+        self._tasks.start_soon(fn, *args, name=name)
+
+    def child_started(self, process: Process) -> None:  # noqa: ARG002 - the interface; the host looks for itself
+        """Let the host look."""
+        self._wake()
+
+    def child_ended(self, process: Process) -> None:
+        """Note the end and let the host look."""
+        self._ending.pop(process, None)
+        self._exits.append(process)
+        self._wake()
+
+    def emit(self, event: Event) -> None:
+        """Report `event` to the log and the listeners."""
+        self._report(event)
+
+    @abstractmethod
+    def fatal(self, error: BaseException) -> None:
+        """Pass on what ends the program."""
+
+    # -- starting and ending ---------------------------------------------------------------------------------------
+
+    async def _launch(self, child: Child) -> ExitReason | None:
+        """Start `child` and wait for its acknowledgement; return why it does not run, or None.
+
+        None with `child.ignored` means that there was nothing to run.
+        """
+        if self._stop_reason is not None:
+            return self._stop_reason
+        made = self._make(child)
+        if isinstance(made, Crash):
+            child.stopped(made)
+            return made
+        failure = await self._acknowledged(child, made)
+        child.ignored = made.ignored
+        if made.acknowledged and not made.ignored and failure is None:
+            child.status = ChildStatus.RUNNING
+            return None
+        await self._end([child])
+        if made.ignored:
+            return None
+        child.reason = failure or child.reason
+        return child.reason
+
+    async def _acknowledged(self, child: Child, made: Process) -> ExitReason | None:
+        """Wait until `made` has started or ended; return why we did not let it go on, or None."""
+        deadline = anyio.current_time() + child.spec.start_timeout
+        self._starting = made
+        self._refuse_blocked()
+        self.spawn(made.run, name=f"{made.ref.path}#{made.ref.id}")
+        try:
+            while not made.acknowledged and made.reason is None:
+                if self._stop_reason is not None:
+                    return self._stop_reason
+                if anyio.current_time() >= deadline:
+                    made.kill()
+                    return self._too_slow(child)
+                await self._pause(deadline)
+        finally:
+            self._starting = None
+        return None
+
+    async def _end(self, children: Sequence[Child]) -> None:
+        """End these children at the same time, each within its own budget; they are `STOPPED` afterwards."""
+        # What is left in there is from an end that a native cancellation interrupted; it comes again.
+        self._ending.clear()
+        deadlines: list[tuple[float, int, Process]] = []
+        now = anyio.current_time()
+        for child in children:
+            process = child.process
+            if process is not None and process.reason is None:
+                self._ending[process] = child
+                child.status = ChildStatus.STOPPING
+                heapq.heappush(deadlines, (self._tell(child, process, now), next(self._order), process))
+        self._refuse_blocked()
+        killed: set[Process] = set()
+        while self._ending:
+            if self._killed:
+                for process in self._ending.keys() - killed:
+                    process.kill()
+                    killed.add(process)
+            await self._pause(deadlines[0][0] if deadlines else math.inf)
+            now = anyio.current_time()
+            while deadlines and deadlines[0][0] <= now:
+                process = heapq.heappop(deadlines)[2]
+                if process in self._ending:
+                    self._overdue(process, killed, deadlines, now)
+        for child in children:
+            self._ended(child)
+
+    # -- one child -------------------------------------------------------------------------------------------------
+
+    def _make(self, child: Child) -> Process | Crash:
+        spec, before = child.spec, child.ref
+        try:
+            made = spec.start()
+            process = self._process_for(made, child)
+        except BaseException as error:  # noqa: BLE001 - the crash boundary: `start` is the user's code
+            fatal = fatal_error(error)
+            if fatal is not None:
+                self.fatal(fatal)
+            return Crash(error)
+        child.ref = process.ref
+        child.process = process
+        child.supervisor = made if isinstance(made, Nursery) else None
+        child.status = ChildStatus.STARTING
+        child.next_attempt_at = None
+        child.started_at = anyio.current_time()
+        self._by_process[process] = child
+        self._made(child, before)
+        return process
+
+    def _process_for(self, made: object, child: Child) -> Process:
+        spec = child.spec
+        if isinstance(made, Nursery) and spec.type == "supervisor":
+            return made.adopt(self, self, spec.id, child.restarts)
+        if isinstance(made, Actor) and spec.type == "worker":
+            if made.actor_process is not None:
+                raise NotAnActorError(f"start of child {spec.id!r} returned an actor that was started before")
+            ref: ActorRef[Any] = ActorRef(str(spec.id), self.ref, self.emit)
+            return ActorProcess(made, ref, self, spec.id, child.restarts)
+        raise NotAnActorError(f"start of child {spec.id!r}, a {spec.type}, returned {made!r}")
+
+    def _tell(self, child: Child, process: Process, now: float) -> float:
+        shutdown = child.spec.shutdown
+        if self._killed or shutdown == "brutal_kill":
+            process.kill()
+            return now
+        process.shutdown(Shutdown())
+        return math.inf if isinstance(shutdown, str) else now + shutdown
+
+    def _overdue(
+        self, process: Process, killed: set[Process], deadlines: list[tuple[float, int, Process]], now: float
+    ) -> None:
+        child = self._ending[process]
+        if process in killed:
+            self.emit(Zombie(ref=process.ref, child_id=child.spec.id, stack=stack_of(process.ref)))
+            return
+        process.kill()
+        killed.add(process)
+        heapq.heappush(deadlines, (now + KILL_GRACE, next(self._order), process))
+
+    def _ended(self, child: Child) -> None:
+        process = child.process
+        if process is not None:
+            assert process.reason is not None
+            self._by_process.pop(process, None)
+            brutally = child.spec.shutdown == "brutal_kill" or self._killed
+            as_told = ended_as_told(child.spec.restart, process.reason, brutally=brutally)
+            if process.acknowledged and not process.ignored and not as_told:
+                self.emit(ShutdownError(ref=process.ref, child_id=child.spec.id, reason=process.reason))
+            child.stopped(process.reason)
+        else:
+            child.stopped(None)
+
+    def _too_slow(self, child: Child) -> Crash:
+        seconds = child.spec.start_timeout
+        return Crash(StartTimeoutError(f"init of child {child.spec.id!r} was not done within {seconds:g} s"))
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    async def _pause(self, deadline: float) -> None:
+        self._waker = event = anyio.Event()
+        if deadline == math.inf:
+            await event.wait()
+        else:
+            with anyio.CancelScope(deadline=deadline):
+                await event.wait()
+        self._waker = None
+
+    def _wake(self) -> None:
+        if self._waker is not None:
+            self._waker.set()
+
+    # -- refusals --------------------------------------------------------------------------------------------------
+
+    def _gone(self) -> CallExitError:
+        return CallExitError(
+            None if self._process is None else self._process.ref,
+            NoProc(),
+            f"supervisor {self.name!r} does not run" + (" any more" if self._process is not None else ""),
+        )
+
+    def _blocked(self) -> CallExitError:
+        return CallExitError(
+            self.ref, NoProc(), f"supervisor {self.name!r} is starting or ending the process that asks it"
+        )
+
+    def _blockers(self) -> set[ActorRef[Any]]:
+        waits_for = {process.ref for process in self._ending}
+        return waits_for if self._starting is None else waits_for | {self._starting.ref}
+
+    def _refuse_blocked(self) -> None:
+        if self._requests:
+            self._requests.refuse(self._blockers(), self._blocked())

@@ -1,0 +1,323 @@
+"""The life of one actor: `init`, its messages one at a time, `terminate`, and the crash boundary around them.
+
+Two scopes, entered in the first step of the task so that an end can reach it at any time::
+
+    kill scope( work scope( init -> acknowledge -> messages ) -> terminate ) -> helper tasks end -> finish
+
+The *work* scope is cancelled when the actor has to stop what it is doing: an exit signal that it does not trap, or
+the failure of a helper task. `terminate` runs outside of it, so that it may await. The *kill* scope is cancelled by
+`Killed`, and by a signal that meets an actor that does not trap exits in its `terminate`.
+
+A cancellation that arrives when neither was cancelled was not asked for by anyone here: it is a crash
+(`ForeignCancellationError`), never a shutdown.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from .context import call_chain, current_actor
+from .dispatch import Dispatcher
+from .errors import ForeignCancellationError, MailboxFullError
+from .helper_tasks import HelperTasks
+from .mailbox import Mailbox
+from .messages import Continue, ExitSignal, Ignore, Stop, StopRequest
+from .process import Process
+from .reasons import Crash, ExitReason, Killed, Normal, fatal_error, is_cancellation, masked_error
+from .timers import Timer, TimerQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .actor import Actor
+    from .calls import ReplyTo
+    from .process import Owner
+    from .ref import ActorRef
+
+_log = logging.getLogger("wsmgr.actors")
+
+BATCH = 64
+"""Messages that an actor handles before it lets others run: timers are then about 0.05 ms late, not 12."""
+
+
+class ActorProcess(Process):
+    """The process of one actor."""
+
+    def __init__(
+        self, actor: Actor[Any], ref: ActorRef[Any], owner: Owner, child_id: object, restarts: int
+    ) -> None:
+        super().__init__(ref, owner, child_id, restarts)
+        self.mailbox = Mailbox(actor.mailbox)
+        self.timers = TimerQueue()
+        self.dispatcher = Dispatcher(actor, ref, self.mailbox)
+        self._actor = actor
+        self._traps = actor.trap_exit
+        self._work_scope = anyio.CancelScope()
+        self._kill_scope = anyio.CancelScope()
+        self._cause: ExitReason | None = None
+        self._cause_is_crash = False
+        self._kill_reason: ExitReason | None = None
+        self._terminating = False
+        self._masked: BaseException | None = None
+        self._helpers: HelperTasks | None = None
+        actor.actor_process = self
+
+    # -- mail ------------------------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> int:
+        """Calls and casts that wait."""
+        return len(self.mailbox.user) + self.mailbox.held
+
+    def accept_cast(self, message: object) -> bool:
+        """Queue a cast by the policy; False when it is not accepted."""
+        return self._put(message, None)
+
+    def accept_send(self, message: object) -> bool:
+        """Queue a cast if there is space."""
+        return not self.mailbox.full and self._put(message, None)
+
+    def accept_call(self, request: object, reply_to: ReplyTo) -> None:
+        """Queue a call by the policy.
+
+        Raises:
+            MailboxFullError: It was not accepted.
+        """
+        if not self._put(request, reply_to):
+            raise MailboxFullError(self.ref, self.mailbox.policy.capacity)
+
+    def accept_info(self, message: object) -> None:
+        """Queue a message of the runtime: beyond the bound, served first."""
+        self.mailbox.put_system(message)
+
+    async def wait_for_space(self) -> None:
+        """Wait until a message was taken, or the actor has ended."""
+        await self.mailbox.wait_for_space()
+
+    def discard_mail(self, reason: ExitReason) -> None:
+        """Fail the calls that wait for an answer and count the rest as dead letters."""
+        casts = self.dispatcher.close(reason)
+        if casts:
+            self.ref.count_dead_letter("exited", casts)
+
+    def _put(self, payload: object, reply_to: ReplyTo | None) -> bool:
+        try:
+            verdict, pushed_out = self.mailbox.put(payload, reply_to)
+        except Exception as error:
+            # The key of `conflate` is the actor's own code: its failure is the actor's, never the sender's.
+            self._interrupt(Crash(error), crash=True)
+            return False
+        if pushed_out is not None:
+            if pushed_out.reply_to is not None:
+                pushed_out.reply_to.fail_full(self.ref, self.mailbox.policy.capacity)
+            self.ref.dead_letters += 1
+        if verdict == "rejected":
+            self.ref.count_dead_letter("overflow")
+        elif verdict == "dropped":
+            self.ref.dead_letters += 1
+        return verdict == "taken"
+
+    # -- ends ------------------------------------------------------------------------------------------------------
+
+    def shutdown(self, reason: ExitReason) -> None:
+        """Obey the supervisor: a trapping actor serves its earlier mail first, any other stops at once."""
+        if self._traps:
+            self.mailbox.exit_after_queued(reason)
+        else:
+            self._interrupt(reason, crash=False)
+
+    def kill(self) -> None:
+        """Cancel everything, `terminate` included."""
+        self._kill(Killed())
+
+    def exit_signal(self, sender: ActorRef[Any] | None, reason: ExitReason, *, kill: bool) -> None:
+        """React as OTP does: trapped, ignored (`Normal` of others), or the end."""
+        if kill:
+            self._kill(Killed())
+        elif self._traps:
+            self.accept_info(ExitSignal(sender, reason))
+        elif not isinstance(reason, Normal) or sender is self.ref:
+            self._interrupt(reason, crash=False)
+
+    def request_stop(self, reason: ExitReason) -> None:
+        """End between two callbacks, ahead of queued mail."""
+        self.accept_info(StopRequest(reason))
+
+    def _interrupt(self, reason: ExitReason, *, crash: bool) -> None:
+        if self._terminating:
+            if not crash and not self._traps:
+                self._kill(reason)
+        elif self._cause is None:
+            self._cause = reason
+            self._cause_is_crash = crash
+            self._work_scope.cancel()
+            self.mailbox.wake()
+
+    def _kill(self, reason: ExitReason) -> None:
+        if self._kill_reason is None:
+            self._kill_reason = reason
+            self._kill_scope.cancel()
+
+    # -- for the actor's own methods -------------------------------------------------------------------------------
+
+    def arm(
+        self, message: object, delay: float, *, interval: float | None = None, payload: object = None
+    ) -> Timer:
+        """Add a timer that is due in `delay` seconds."""
+        timer = self.timers.add(message, anyio.current_time() + delay, interval=interval, payload=payload)
+        self.mailbox.wake()
+        return timer
+
+    def start_helper(self, fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str) -> None:
+        """Run `fn(*args)` beside the actor; its failure is the actor's crash.
+
+        Raises:
+            OutsideActorError: The actor has ended.
+        """
+        if self._helpers is None:
+            self._helpers = HelperTasks(self.ref, self.owner.spawn, self._helper_failed)
+        self._helpers.start(fn, args, name)
+
+    def _helper_failed(self, error: BaseException, *, cancelled: bool) -> None:
+        crash = self._crash(error)
+        if cancelled or (self._cause is not None and not self._terminating):
+            self._masked = self._masked or crash.error
+        elif self._terminating:
+            # `terminate` closes what the helper serves, so that it fails now is no news.
+            _log.debug("%s: a helper task failed during terminate", self.ref, exc_info=crash.error)
+        else:
+            self._interrupt(crash, crash=True)
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live from `init` to the end."""
+        current_actor.set(self.ref)
+        call_chain.set((self.ref,))
+        outcome: ExitReason | None = None
+        try:
+            with self._kill_scope:
+                reason, failed = await self._work()
+                if self._says_goodbye(failed=failed):
+                    self._terminating = True
+                    reason = await self._terminate(reason)
+                outcome = reason
+        except anyio.get_cancelled_exc_class() as error:
+            # A native cancellation that coincides with ours passes through the scope.
+            self._note_masked(error)
+        self._terminating = True
+        if self._helpers is not None:
+            foreign = await self._helpers.end()
+            self._masked = self._masked or (None if foreign is None else self._foreign(foreign))
+        self.finish(outcome or self._kill_reason or Crash(self._foreign(None)), self._masked)
+
+    async def _work(self) -> tuple[ExitReason, bool]:
+        try:
+            with self._work_scope:
+                try:
+                    return await self._init_and_serve(), False
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    if is_cancellation(error) and self._asked_for:
+                        self._note_masked(error)
+                        raise
+                    crash = self._crash(error)
+                    if self._cause is None:
+                        return crash, True
+                    self._masked = self._masked or crash.error
+        except anyio.get_cancelled_exc_class():
+            if self._cause is None:
+                raise
+        assert self._cause is not None
+        return self._kill_reason or self._cause, self._cause_is_crash
+
+    @property
+    def _asked_for(self) -> bool:
+        return self._cause is not None or self._kill_reason is not None
+
+    async def _init_and_serve(self) -> ExitReason:
+        if self._asked_for:
+            await anyio.sleep_forever()
+        answer: object = await self._actor.init()
+        match answer:
+            case Ignore():
+                self.ignored = True
+                self.acknowledge()
+                return Normal()
+            case Stop(reason):
+                return reason
+            case None:
+                self.acknowledge()
+            case Continue(token):
+                self.acknowledge()
+                stop = self.dispatcher.checked("handle_continue", await self._actor.handle_continue(token))
+                if stop is not None:
+                    return stop.reason
+            case _:
+                raise self.dispatcher.bad_return("init", answer, "None, Continue, Ignore or Stop")
+        return await self._serve()
+
+    async def _serve(self) -> ExitReason:
+        mailbox, timers = self.mailbox, self.timers
+        handled = 0
+        while True:
+            if self._asked_for:
+                await anyio.sleep_forever()
+            if timers:
+                for timer in timers.take_due(anyio.current_time()):
+                    mailbox.system.append(timer)
+            item = mailbox.take()
+            if item is None:
+                handled = 0
+                await mailbox.wait(timers.next_due)
+                continue
+            reason = await self.dispatcher.handle(item)
+            if reason is not None:
+                return reason
+            handled += 1
+            if handled >= BATCH:
+                handled = 0
+                await checkpoint()
+
+    def _says_goodbye(self, *, failed: bool) -> bool:
+        if not self.acknowledged or self.ignored or self._kill_reason is not None:
+            return False
+        return failed or self._traps or self._cause is None
+
+    async def _terminate(self, reason: ExitReason) -> ExitReason:
+        try:
+            await self._actor.terminate(reason)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if is_cancellation(error) and self._kill_reason is not None:
+                self._masked = self._masked or (reason.error if isinstance(reason, Crash) else None)
+                self._note_masked(error)
+                raise
+            if isinstance(reason, Crash) and error.__context__ is None:
+                error.__context__ = reason.error
+            return self._crash(error)
+        return reason
+
+    # -- reasons ---------------------------------------------------------------------------------------------------
+
+    def _crash(self, error: BaseException) -> Crash:
+        if is_cancellation(error):
+            return Crash(self._foreign(error))
+        fatal = fatal_error(error)
+        if fatal is not None:
+            self.owner.fatal(fatal)
+        return Crash(error)
+
+    def _foreign(self, error: BaseException | None) -> ForeignCancellationError:
+        foreign = ForeignCancellationError(f"{self.ref} was cancelled, and nobody had asked for that")
+        foreign.__cause__ = error
+        return foreign
+
+    def _note_masked(self, cancellation: BaseException) -> None:
+        self._masked = self._masked or masked_error(cancellation.__context__)

@@ -1,0 +1,97 @@
+"""The process in which a supervisor runs: it traps every signal and takes no mail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from .context import call_chain, current_actor
+from .errors import ForeignCancellationError, NotAnActorError
+from .process import Process
+from .reasons import Crash, ExitReason, Killed
+
+if TYPE_CHECKING:
+    from .calls import ReplyTo
+    from .process import Owner
+    from .ref import ActorRef
+    from .supervisor_base import SupervisorBase
+
+
+class SupervisorProcess(Process):
+    """The process of one supervisor.
+
+    It has no scope to cancel: a kill reaches it as a flag, and through it every child.
+    """
+
+    def __init__(
+        self, supervisor: SupervisorBase, ref: ActorRef[Any], owner: Owner, child_id: object, restarts: int
+    ) -> None:
+        super().__init__(ref, owner, child_id, restarts)
+        self._supervisor = supervisor
+        self._killed = False
+
+    async def run(self) -> None:
+        """Host the children until they are gone."""
+        current_actor.set(self.ref)
+        call_chain.set(())
+        reason: ExitReason
+        try:
+            reason = await self._supervisor.host()
+        except anyio.get_cancelled_exc_class() as error:
+            self._supervisor.cancelled_by = error
+            reason = Crash(
+                ForeignCancellationError(f"{self.ref} was cancelled, and nobody had asked for that")
+            )
+        except Exception as error:
+            reason = Crash(error)
+        self._supervisor.stop(reason)
+        self.finish(Killed() if self._killed else reason)
+
+    def shutdown(self, reason: ExitReason) -> None:
+        """End the children in order, then itself."""
+        self._supervisor.stop(reason)
+
+    def kill(self) -> None:
+        """End all children at once, without their good-byes, then itself."""
+        self._killed = True
+        self._supervisor.kill()
+
+    def exit_signal(self, sender: ActorRef[Any] | None, reason: ExitReason, *, kill: bool) -> None:  # noqa: ARG002
+        """Obey a kill; any other signal is ignored, as by OTP's supervisors, unless its own supervisor sent it."""
+        if kill:
+            self.kill()
+
+    def request_stop(self, reason: ExitReason) -> None:
+        """End the children in order, then itself with `reason`."""
+        self._supervisor.stop(reason)
+
+    def accept_cast(self, message: object) -> bool:  # noqa: ARG002 - the interface
+        """Count it as a dead letter: supervisors read no mail."""
+        self.ref.count_dead_letter("supervisor")
+        return False
+
+    def accept_send(self, message: object) -> bool:
+        """Refuse.
+
+        Raises:
+            NotAnActorError: Always.
+        """
+        raise self._no_mail(message)
+
+    def accept_call(self, request: object, reply_to: ReplyTo) -> None:  # noqa: ARG002 - the interface
+        """Refuse.
+
+        Raises:
+            NotAnActorError: Always.
+        """
+        raise self._no_mail(request)
+
+    def accept_info(self, message: object) -> None:
+        """Nothing is monitored by a supervisor, so nothing comes."""
+
+    async def wait_for_space(self) -> None:
+        """Never needed: `accept_send` refuses."""
+
+    def _no_mail(self, message: object) -> NotAnActorError:
+        return NotAnActorError(f"{self.ref} is a supervisor and takes no mail ({message!r}); use its methods")

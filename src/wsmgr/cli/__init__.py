@@ -1,0 +1,1 @@
+"""The command line: parsing and rendering only. What a command does, the library does."""

@@ -1,0 +1,91 @@
+"""Cells: how times, durations and numbers are written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+NOTHING = "-"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_KILO = 1000.0
+
+
+def text(value: object) -> str:
+    """Return a value as text; None and an empty list as a dash."""
+    match value:
+        case None | "" | [] | ():
+            return NOTHING
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ",".join(str(item) for item in value)
+        case _:
+            return printable(str(value))
+
+
+def printable(value: str) -> str:
+    """Return text in one line without control characters: what a venue says must not steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in value)
+
+
+def clock(value: object) -> str:
+    """Return an RFC 3339 time as `2026-03-01 12:00:00` (UTC)."""
+    found = moment(value)
+    return NOTHING if found is None else f"{found:%Y-%m-%d %H:%M:%S}"
+
+
+def moment(value: object) -> datetime | None:
+    """Return an RFC 3339 text as a UTC datetime; None stays None."""
+    return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else None
+
+
+def duration(value: object) -> str:
+    """Return seconds in at most two units: `0.4s`, `12s`, `3m20s`, `2h05m`, `4d03h`."""
+    if not isinstance(value, (int, float)):
+        return NOTHING
+    seconds = float(value)
+    whole = round(seconds)
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
+        return f"{seconds:.1f}s"
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}m"
+    return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
+
+
+def number(value: object) -> str:
+    """Return a number with at most one decimal, thousands apart."""
+    match value:
+        case bool() | None:
+            return NOTHING
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+        case _:
+            return text(value)
+
+
+def share(value: object) -> str:
+    """Return a part of one as a percentage."""
+    return f"{value:.2%}" if isinstance(value, (int, float)) else NOTHING
+
+
+def size(value: object) -> str:
+    """Return bytes as `512 B`, `12.3 kB`, `4.5 MB`."""
+    if not isinstance(value, (int, float)):
+        return NOTHING
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < _KILO:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= _KILO
+    return f"{amount:.1f} TB"
+
+
+def pairs(value: Mapping[str, object]) -> str:
+    """Return a mapping as `name=value` pairs in one line."""
+    return " ".join(f"{name}={text(item)}" for name, item in value.items()) or NOTHING

@@ -1,0 +1,2 @@
+"""x"""
+def declare(app): pass

@@ -1,0 +1,64 @@
+"""Logging: where logs go. The library never configures logging; the command line does, here and nowhere else.
+
+Lines go to stderr: drawn for people on a terminal, as `key=value` pairs (logfmt) else. Tracebacks show no local variables:
+they could hold credentials.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+LOGGER: Final = "wsmgr"
+
+
+def configure(*, level: int = logging.ERROR, verbose: bool = False) -> None:
+    """Let the library's loggers write to stderr.
+
+    Args:
+        level: From which level on.
+        verbose: From `DEBUG` on, whatever `level` says.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(terminal=sys.stderr.isatty()))
+    logger = logging.getLogger(LOGGER)
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG if verbose else level)
+    # Foreign libraries are heard only when something is wrong with them.
+    logging.getLogger().handlers = [handler]
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+def _formatter(*, terminal: bool) -> logging.Formatter:
+    known: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _fields,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    plain = structlog.dev.plain_traceback
+    drawn: list[Processor]
+    if terminal:
+        drawn = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    else:
+        first = ["timestamp", "level", "logger", "event"]
+        drawn = [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=first)]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=known,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *drawn],
+    )
+
+
+def _fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Take the fields of a fact as fields, instead of the text that they make for a formatter that knows none."""
+    record = event.get("_record")
+    fields = getattr(record, "fields", None)
+    if isinstance(fields, dict):
+        event["event"] = getattr(record, "kind", event["event"])
+        event.update({name: value for name, value in fields.items() if name not in event})
+    return event

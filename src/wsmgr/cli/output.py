@@ -1,0 +1,44 @@
+"""Output: how data gets onto stdout, and nothing else does.
+
+Data is written as bytes and flushed at once, so that a pipe gets it when it happens. Whether stdout is a terminal decides
+between tables for people and plain text for programs; `NO_COLOR` is honoured (by rich, which draws the tables).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+import msgspec
+
+
+def on_terminal() -> bool:
+    """Return whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def width() -> int:
+    """Return the terminal's width in columns."""
+    return shutil.get_terminal_size().columns
+
+
+def write(data: bytes) -> None:
+    """Write data to stdout, as one piece where the system takes it as one.
+
+    Raises:
+        BrokenPipeError: The reader has closed the pipe.
+    """
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def write_text(text: str) -> None:
+    """Write text and a line feed to stdout."""
+    write(f"{text}\n".encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+
+
+def write_json(value: Any) -> None:  # noqa: ANN401 - whatever msgspec encodes
+    """Write one JSON document to stdout: indented on a terminal, one line in a pipe."""
+    encoded = msgspec.json.encode(value)
+    write((msgspec.json.format(encoded, indent=2) if on_terminal() else encoded) + b"\n")

@@ -1,0 +1,173 @@
+"""Printing: turns what a reader of a stream gets into what stdout and stderr are given.
+
+No input or output happens here. A reader hands over batches of stream lines (or, for `--raw`, frames and event lines); back
+comes what is to be written as one piece, with the words for stderr and whether the stream is at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+import msgspec
+from attrs import define, field
+
+from wsmgr.cli import cells
+from wsmgr.cli.errors import DONE, FAILED, REFUSED
+from wsmgr.manager.daemon.lines import is_event
+
+Form = Literal["json", "raw", "people"]
+_ELLIPSIS: Final = "…"
+_NARROWEST: Final = 20
+
+
+@define
+class Printer:
+    """Prints one stream.
+
+    Attributes:
+        form: JSON lines, the venue's frames, or a line for people.
+        events: Whether event lines are printed too, as JSON.
+        count: How many messages are wanted; None for all.
+        width: How wide a line for people may be; None for any width.
+        label: What the stream is called on stderr: its subscription key, as soon as that is known.
+        printed: How many messages have been printed.
+        said: What stderr is to be told; the caller takes it away.
+        ended: The exit code, as soon as an event has said that nothing more will come; else None.
+    """
+
+    form: Form
+    events: bool = False
+    count: int | None = None
+    width: int | None = None
+    label: str = ""
+    printed: int = 0
+    said: list[str] = field(factory=list)
+    ended: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether as many messages were printed as were wanted."""
+        return self.count is not None and self.printed >= self.count
+
+    def lines(self, batch: Iterable[bytes]) -> bytes:
+        """Return what is printed for stream lines, each with its line feed."""
+        printed: list[bytes] = []
+        for line in batch:
+            if self.finished:
+                break
+            if is_event(line):
+                self._event(line, printed)
+                continue
+            self.printed += 1
+            printed.append(line if self.form == "json" else self._for_people(line))
+        return b"".join(printed)
+
+    def frames(self, batch: Iterable[bytes]) -> bytes:
+        """Return what is printed for the venue's frames."""
+        printed: list[bytes] = []
+        for frame in batch:
+            if self.finished:
+                break
+            self.printed += 1
+            printed.append(frame + b"\n")
+        return b"".join(printed)
+
+    def event(self, line: bytes) -> None:
+        """Take an event that comes among frames: it is for stderr alone."""
+        self._event(line, [])
+
+    def verdict(self, *, over: bool) -> int:
+        """Return the exit code of a stream that has ended.
+
+        Args:
+            over: Whether its time was over.
+        """
+        if self.finished or (over and self.count is None):
+            return DONE
+        if over:
+            self.said.append(f"the time is over after {self.printed} of {self.count} messages")
+            return FAILED
+        if self.ended == DONE and self.count is not None:
+            self.said.append(f"the stream ended after {self.printed} of {self.count} messages")
+            return FAILED
+        return FAILED if self.ended is None else self.ended
+
+    def take_said(self) -> list[str]:
+        """Return what stderr is to be told, and forget it."""
+        said, self.said = self.said, []
+        return said
+
+    def _event(self, line: bytes, printed: list[bytes]) -> None:
+        event: dict[str, Any] = msgspec.json.decode(line)
+        if event["event"] == "subscribed":
+            self.label = str(event["subscription"]["key"])
+            return
+        words = told(event, self.label)
+        if words is not None:
+            self.said.append(words)
+        match event["event"]:
+            case "closed":
+                self.ended = DONE
+            case "rejected":
+                self.ended = REFUSED
+            case "failed":
+                self.ended = FAILED
+            case _:
+                pass
+        if self.events:
+            printed.append(line)
+
+    def _for_people(self, line: bytes) -> bytes:
+        message = msgspec.json.decode(line, type=_Shown)
+        marks = [mark for mark in ("snapshot", "replayed", "healed") if getattr(message, mark)]
+        if message.gap is not None:
+            marks.append(f"after a gap of {cells.duration(message.gap['duration'])}")
+        moment = message.received_at[11:23].rstrip("Z")
+        head = f"{moment:<12}  {cells.printable(message.key)}  {message.epoch}:{message.seq}"
+        text = "  ".join([head, *marks, cells.printable(bytes(message.data).decode())])
+        if self.width is not None and len(text) > max(self.width, _NARROWEST):
+            text = text[: max(self.width, _NARROWEST) - 1] + _ELLIPSIS
+        return f"{text}\n".encode()
+
+
+class _Shown(msgspec.Struct):
+    """What a line for people shows of a message."""
+
+    key: str
+    seq: int
+    epoch: int
+    received_at: str
+    data: msgspec.Raw
+    snapshot: bool = False
+    replayed: bool = False
+    healed: bool = False
+    gap: dict[str, Any] | None = None
+
+
+def told(event: dict[str, Any], label: str) -> str | None:
+    """Return the words for stderr about an event, or None where it needs none.
+
+    Args:
+        event: The event, as an event line writes it.
+        label: The subscription key.
+    """
+    match event["event"]:
+        case "interrupted":
+            again = event.get("next_attempt_at")
+            when = f"; tried again at {cells.clock(again)} UTC" if again else ""
+            return f"interrupted: {label}: {event['cause']}{when}"
+        case "gap":
+            missing = event.get("missing")
+            count = "" if missing is None else f", {missing} messages missing"
+            return f"gap of {event['duration']:.1f} s on {label}: {event['reason']}{count}"
+        case "lagged":
+            return f"{event['dropped']} messages of {label} were dropped: this reader is too slow"
+        case "rejected":
+            return f"the venue refused {label}: {event['error']}"
+        case "failed":
+            return f"{label} ended: {event['error']}"
+        case "closed":
+            return f"{label} was ended: {event['by']}"
+        case _:
+            return None

@@ -1,0 +1,84 @@
+"""`wsmgr sim`: a venue on this machine that speaks, refuses and fails like the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from wsmgr.cli.command import command
+from wsmgr.cli.errors import USAGE, CommandError
+from wsmgr.cli.settings import Settings
+
+PANEL: Final = "Try it out"
+SIMULATED: Final = ("hyperliquid",)
+
+
+def declare(app: typer.Typer) -> None:
+    """Declare the command."""
+    command(app, "sim", panel=PANEL)(simulate)
+
+
+def simulate(
+    _settings: Settings,
+    dialect: Annotated[str, typer.Argument(help="The dialect to simulate: hyperliquid.")],
+    *,
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R|real",
+            help="Frames a second of each stream, or `real` for the venue's cadence. Default: 10; with --replay, the"
+            " times in the file.",
+            show_default=False,
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]",
+            help="A fault: something that it does wrong; several may be given. A name that does not exist lists them.",
+            show_default=False,
+        ),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every data frame sent to this file.", show_default=False)
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Play this capture file instead of a market.", show_default=False)
+    ] = None,
+) -> int:
+    """Run a simulated venue until it is stopped; its address is the first line on stdout, as JSON."""
+    if dialect not in SIMULATED:
+        raise CommandError(f"there is no simulator for {dialect!r}; there is one for {', '.join(SIMULATED)}", USAGE)
+    from wsmgr.manager.venues.hyperliquid.simulator import (
+        FaultError,
+        SimulatorOptionError,
+        SimulatorOptions,
+        parse_faults,
+        run,
+    )
+
+    try:
+        options = SimulatorOptions(
+            port=port,
+            seed=seed,
+            rate=_rate(rate),
+            faults=parse_faults(fault or ()),
+            record=record,
+            replay=replay,
+        )
+    except (FaultError, SimulatorOptionError) as error:
+        raise CommandError(str(error), USAGE) from error
+    return run(options)
+
+
+def _rate(text: str | None) -> float | Literal["real"] | None:
+    if text is None or text == "real":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise CommandError(f"--rate is {text!r}; give frames a second, such as 10, or `real`", USAGE) from None

@@ -1,0 +1,155 @@
+"""`wsmgr subscribe` and `wsmgr tail`: streams on stdout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from wsmgr.cli import output
+from wsmgr.cli.command import command
+from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
+from wsmgr.cli.finding import find, need
+from wsmgr.cli.options import Count, Json, SubscriptionId
+from wsmgr.cli.settings import Settings
+from wsmgr.cli.wish import ConnectionChoice, Wish, params_of
+
+if TYPE_CHECKING:
+    from wsmgr.cli.printing import Printer
+
+PANEL: Final = "Subscribe"
+PATIENCE: Final = 15.0
+"""Seconds that the first acknowledgement has."""
+
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="SECONDS",
+        help="End after this time: exit code 1 where --count was not reached before.",
+        show_default=False,
+    ),
+]
+Raw = Annotated[bool, typer.Option("--raw", help="The venue's frames, byte for byte, each with a line feed.")]
+Events = Annotated[
+    bool, typer.Option("--events", help="Gaps and other events as lines of JSON among the messages.")
+]
+
+
+def declare(app: typer.Typer) -> None:
+    """Declare the commands."""
+    command(app, "subscribe", panel=PANEL)(subscribe)
+    command(app, "tail", panel=PANEL)(tail)
+
+
+def subscribe(
+    settings: Settings,
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="The subscription type; `wsmgr types` lists them.")],
+    *,
+    coin: Annotated[str | None, typer.Option(help="The parameter `coin`.", show_default=False)] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="0x..", help="The parameter `user`.", show_default=False)
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(metavar="1m", help="The parameter `interval`.", show_default=False)
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="NAME=VALUE", help="Any other parameter.", show_default=False),
+    ] = None,
+    venue: Annotated[
+        str | None, typer.Option(help="The venue. Default: the only one, or hyperliquid.", show_default=False)
+    ] = None,
+    count: Count = None,
+    duration: Duration = None,
+    raw: Raw = False,
+    json: Json = False,
+    events: Events = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Have the daemon keep it, print its id and return.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the first acknowledgement for ever, not for 15 seconds.")
+    ] = False,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="What happens when this reader is too slow: drop_oldest, drop_newest, latest, block or fail."
+            " Default: what the type asks for.",
+            show_default=False,
+        ),
+    ] = None,
+    connection: Annotated[
+        ConnectionChoice, typer.Option(help="`dedicated`: a connection of its own.")
+    ] = "auto",
+) -> int:
+    """Subscribe, and print what comes: through the running daemon, or, where none runs, in this process."""
+    params = params_of({"coin": coin, "user": user, "interval": interval}, param or ())
+    wish = Wish(
+        type=type,
+        params=params,
+        venue=venue,
+        policy=policy,
+        connection=connection,
+        timeout=None if wait else PATIENCE,
+    )
+    if detach:
+        if raw or json or events or count is not None or duration is not None:
+            raise CommandError(
+                "--detach returns at once, so --raw, --json, --events, --count and --duration mean nothing with it",
+                USAGE,
+            )
+        return _detach(settings, wish)
+    printer = _printer(raw=raw, json=json, events=events, count=count)
+    client = find(settings, "wsmgr subscribe")
+    if client is None:
+        from wsmgr.cli import embedded, logging_setup
+
+        say(f"no daemon runs: a manager of this process streams (on {settings.backend}, state in memory)")
+        logging_setup.configure(verbose=settings.verbose)
+        return embedded.stream(settings, wish, printer, duration=duration)
+    from wsmgr.cli import attached
+
+    with client:
+        say(f"attached to the daemon at {client.socket}")
+        return attached.subscribe(client, wish, printer, duration=duration)
+
+
+def tail(
+    settings: Settings,
+    id: SubscriptionId,
+    *,
+    count: Count = None,
+    duration: Duration = None,
+    raw: Raw = False,
+    json: Json = False,
+    events: Events = False,
+) -> int:
+    """Print what comes on a subscription that the daemon holds already."""
+    printer = _printer(raw=raw, json=json, events=events, count=count)
+    with need(settings, "wsmgr tail") as client:
+        from wsmgr.cli import attached
+
+        return attached.tail(client, id, printer, duration=duration)
+
+
+def _detach(settings: Settings, wish: Wish) -> int:
+    client = find(settings, "wsmgr subscribe --detach")
+    if client is None:
+        raise NoDaemonError(settings.state_directory, "wsmgr subscribe --detach")
+    with client:
+        row = client.post("/v1/subscriptions", {**wish.document(), "keep": True})
+    output.write_text(row["id"])
+    return 0
+
+
+def _printer(*, raw: bool, json: bool, events: bool, count: int | None) -> Printer:
+    from wsmgr.cli.printing import Printer
+
+    if raw and json:
+        raise CommandError("--raw prints the venue's frames as they are, so --json cannot be given with it", USAGE)
+    if events and raw:
+        raise CommandError("--raw prints nothing but frames, so --events cannot be given with it; gaps are told on stderr", USAGE)
+    width = output.width() if output.on_terminal() else None
+    return Printer(form="raw" if raw else "json" if json else "people", events=events, count=count, width=width)

@@ -1,0 +1,178 @@
+"""Configuration: a TOML file, the environment over it, and a caller's options over both.
+
+::
+
+    [venues.hyperliquid]
+    url = "wss://api.hyperliquid-testnet.xyz/ws"
+
+    [venues.hyperliquid.quotas]
+    users = 15
+    connections = "off"
+
+The address of a venue is, in this order: the caller's `url` (where there is one venue), `WSMGR_<VENUE>_URL` (upper case, `-` as
+`_`), the file's `url`, the dialect's own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from wsmgr.manager.model.errors import ConfigurationError
+
+DEFAULT_VENUE = "hyperliquid"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_VENUE_KEYS = ("dialect", "url", "account", "quotas")
+_TOP_KEYS = ("venues",)
+
+
+@frozen(kw_only=True)
+class VenueConfig:
+    """One venue.
+
+    Attributes:
+        name: Its name.
+        dialect: How it speaks.
+        url: Its address, or None for the dialect's own.
+        account: Which account of the service it is, or None.
+        quotas: Changes to the dialect's quotas.
+    """
+
+    name: str
+    dialect: str
+    url: str | None = None
+    account: str | None = None
+    quotas: Mapping[str, object] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Config:
+    """A checked configuration.
+
+    Attributes:
+        venues: The venues that are used.
+    """
+
+    venues: tuple[VenueConfig, ...]
+
+
+def load_config(
+    source: str | Path | Mapping[str, Any] | None,
+    *,
+    venues: tuple[str, ...],
+    url: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Return the configuration of a manager.
+
+    Args:
+        source: A TOML file's path, its content as a mapping, or None.
+        venues: The names of the venues that are used; empty for all that the configuration has.
+        url: The address of the venue, where there is one only.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or something in it is unknown or contradicts itself.
+    """
+    document = _read(source)
+    _check_keys(document, _TOP_KEYS, "the configuration")
+    configured = document.get("venues", {})
+    if not isinstance(configured, Mapping):
+        raise ConfigurationError("`venues` in the configuration is not a table; write [venues.NAME]")
+    names = venues or tuple(dict.fromkeys((*configured, DEFAULT_VENUE)))
+    if not names:
+        raise ConfigurationError("no venue is named; give at least one, such as 'hyperliquid'")
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"a venue is named twice: {', '.join(names)}")
+    if url is not None and len(names) != 1:
+        raise ConfigurationError(f"url is for a single venue, and there are {len(names)}: {', '.join(names)}")
+    return Config(venues=tuple(_venue(name, configured, url, environ) for name in names))
+
+
+def check_url(text: str, *, what: str) -> str:
+    """Return a WebSocket address.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"{what} is {text!r}, which is no WebSocket address; one looks like ws://127.0.0.1:9000/ws")
+    return text
+
+
+def _read(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if source is None:
+        return {}
+    if isinstance(source, Mapping):
+        return source
+    try:
+        return tomllib.loads(Path(source).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"the configuration {source} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the configuration {source} is not TOML: {error}") from error
+
+
+def _venue(name: str, configured: Mapping[str, Any], url: str | None, environ: Mapping[str, str]) -> VenueConfig:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"{name!r} is no venue name; use small letters, digits and hyphens")
+    table = configured.get(name)
+    if table is None and name != DEFAULT_VENUE:
+        near = difflib.get_close_matches(name, [*configured, DEFAULT_VENUE], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; write [venues.{name}] into the configuration"
+        raise ConfigurationError(f"there is no venue {name!r}{hint}")
+    table = {} if table is None else table
+    if not isinstance(table, Mapping):
+        raise ConfigurationError(f"[venues.{name}] in the configuration is not a table")
+    _check_keys(table, _VENUE_KEYS, f"[venues.{name}]")
+    dialect = table.get("dialect", name if name == DEFAULT_VENUE else None)
+    if not isinstance(dialect, str):
+        raise ConfigurationError(f'[venues.{name}] names no dialect; write dialect = "hyperliquid"')
+    quotas = table.get("quotas", {})
+    if not isinstance(quotas, Mapping):
+        raise ConfigurationError(f"[venues.{name}.quotas] in the configuration is not a table")
+    return VenueConfig(
+        name=name,
+        dialect=dialect,
+        url=_url(name, table, url, environ),
+        account=_text(table, "account", name),
+        quotas=quotas,
+    )
+
+
+def _url(name: str, table: Mapping[str, Any], url: str | None, environ: Mapping[str, str]) -> str | None:
+    if url is not None:
+        return check_url(url, what="url")
+    variable = f"WSMGR_{name.upper().replace('-', '_')}_URL"
+    if environ.get(variable):
+        return check_url(environ[variable], what=variable)
+    found = _text(table, "url", name)
+    return None if found is None else check_url(found, what=f"url of [venues.{name}]")
+
+
+def _text(table: Mapping[str, Any], key: str, name: str) -> str | None:
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{key} of [venues.{name}] is {value!r}, which is no text")
+    return value
+
+
+def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+            raise ConfigurationError(f"{where} has no {key!r}{hint}")

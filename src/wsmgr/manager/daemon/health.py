@@ -1,0 +1,78 @@
+"""Health: what a daemon says of itself."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+import sniffio
+
+from wsmgr.manager.runtime.engine import Engine
+
+
+class VenueHealth(msgspec.Struct, kw_only=True):
+    """One venue; `error` says why it is parked as a whole, or is null."""
+
+    dialect: str
+    url: str
+    error: str | None
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """What a daemon says of itself; `backend` is the event loop that it runs on."""
+
+    status: str
+    version: str
+    pid: int
+    backend: str
+    started_at: datetime
+    uptime_seconds: float
+    venues: dict[str, VenueHealth]
+    subscriptions: int
+    connections: int
+    consumers: int
+
+
+class Pulse:
+    """Knows since when the API is served.
+
+    Args:
+        engine: The running manager.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin now."""
+        self._engine = engine
+        self._version = _version()
+        self._wall = engine.context.clock.wall()
+        self._monotonic = engine.context.clock.monotonic()
+
+    def health(self) -> Health:
+        """Return how the daemon is."""
+        context = self._engine.context
+        entries = context.registry.entries.values()
+        return Health(
+            status="ending" if context.draining else "ok",
+            version=self._version,
+            pid=os.getpid(),
+            backend=sniffio.current_async_library(),
+            started_at=datetime.fromtimestamp(self._wall, UTC),
+            uptime_seconds=context.clock.monotonic() - self._monotonic,
+            venues={
+                name: VenueHealth(dialect=venue.dialect.name, url=venue.url, error=venue.model.error)
+                for name, venue in context.venues.items()
+            },
+            subscriptions=len(entries),
+            connections=sum(len(venue.model.connections) for venue in context.venues.values()),
+            consumers=sum(len(entry.buffers) for entry in entries),
+        )
+
+
+def _version() -> str:
+    try:
+        return version("wsmgr")
+    except PackageNotFoundError:
+        # A source tree on the path, not an installed distribution.
+        return "unknown"

@@ -1,0 +1,132 @@
+"""What `/openapi.json` says of requests and answers; the schemas are those of the msgspec Structs that are really sent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+
+from wsmgr.manager.daemon.health import Health
+from wsmgr.manager.daemon.lines import MessageLine
+from wsmgr.manager.daemon.problem import MEDIA_TYPE
+from wsmgr.manager.daemon.stream import FRAMES, LINES
+from wsmgr.manager.daemon.subscribing import SubscribeRequest
+from wsmgr.manager.runtime import views
+
+Responses = dict[int | str, dict[str, Any]]
+
+PROBLEM: Final = {
+    "type": "object",
+    "description": "RFC 9457. Beside these members: key, words, quota, limit, held_by, state, why, next_attempt_at.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+_REFUSALS: Final = {
+    400: "The request is not JSON.",
+    404: "There is no subscription with this id.",
+    409: "The venue refused; its `words` are in the problem.",
+    410: "The subscription was ended in the meantime.",
+    422: "The type, a parameter or an option is wrong.",
+    429: "A `quota` of the venue is used up; nothing was sent.",
+    503: "The database cannot be written, or the daemon is ending.",
+    504: "It did not come so far in time.",
+}
+
+
+class Ended(msgspec.Struct):
+    """The subscriptions that were ended."""
+
+    ended: list[str]
+
+
+_DOCUMENTS: Final = (
+    views.SubscriptionView,
+    views.MetricsView,
+    views.ConnectionView,
+    views.TreeView,
+    views.TypeView,
+    views.GapView,
+    views.EventView,
+    SubscribeRequest,
+    MessageLine,
+    Health,
+    Ended,
+)
+
+
+def document(name: str, *refusals: int) -> Responses:
+    """Return the answers of a path that gives one document."""
+    return {200: _answer("The document.", _ref(name)), **_refused(422, *refusals)}
+
+
+def listing(name: str) -> Responses:
+    """Return the answers of a path that gives a list."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": _ref(name)},
+            "next": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "Give it back as `after`."},
+        },
+        "required": ["items", "next"],
+    }
+    return {200: _answer("A part of the list.", schema), **_refused(422)}
+
+
+def subscribed() -> Responses:
+    """Return the answers of subscribing."""
+    return {
+        201: _answer("It is acknowledged, or live. With `stream=1`: 200 and the stream.", _ref("SubscriptionView")),
+        202: _answer("It is pending.", _ref("SubscriptionView")),
+        **streamed(),
+        **_refused(400, 409, 410, 429, 503, 504),
+    }
+
+
+def streamed() -> Responses:
+    """Return the answers of a stream."""
+    content: dict[str, Any] = {LINES: {"schema": _ref("MessageLine")}, FRAMES: {"schema": {"type": "string"}}}
+    return {200: {"description": "The stream.", "content": content}, **_refused(404, 422)}
+
+
+def last() -> Responses:
+    """Return the answers of the newest message."""
+    return {
+        200: _answer("The newest message.", _ref("MessageLine")),
+        204: {"description": "There is none yet."},
+        **_refused(404, 422),
+    }
+
+
+def body(name: str) -> dict[str, Any]:
+    """Return how a request's body is described."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _ref(name)}}}}
+
+
+def describe(app: FastAPI) -> None:
+    """Make the description once, now: building it takes longer than a request may hold the loop."""
+    described = app.openapi()
+    schemas = described.setdefault("components", {}).setdefault("schemas", {})
+    _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template="#/components/schemas/{name}")
+    schemas.update(components)
+    schemas["Problem"] = PROBLEM
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+
+
+def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _refused(*statuses: int) -> Responses:
+    content = {MEDIA_TYPE: {"schema": _ref("Problem")}}
+    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}

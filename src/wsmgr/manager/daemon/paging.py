@@ -1,0 +1,106 @@
+"""Pages: lists are answered in parts, so that no request holds the data loop.
+
+A cursor is the place of the last row that was given, not its index: a listing shows every row that stands through it
+exactly once, whatever is added and removed meanwhile.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from anyio.lowlevel import checkpoint
+
+from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.model.subscription import Entry
+
+PAGE = 250
+SLICE = 50
+"""How many rows are made between two chances for others to run."""
+
+Row = TypeVar("Row")
+Place = tuple[float, str]
+"""Where a row stands in its list: a number, then its id."""
+
+
+class Page(msgspec.Struct):
+    """One part of a list; `next` is the cursor of the rest, or None at the end."""
+
+    items: list[Any]
+    next: str | None = None
+
+
+async def page(
+    rows: Iterable[Row],
+    *,
+    place: Callable[[Row], Place],
+    view: Callable[[Row], Any],
+    after: str | None,
+    limit: int = PAGE,
+    wanted: Callable[[Row], bool] = lambda _row: True,
+) -> Page:
+    """Return the part of a list that follows a cursor.
+
+    Cancelling it changes nothing.
+
+    Args:
+        rows: All rows, in about the order of their places.
+        place: Tells where a row stands; it must not change while the row exists.
+        view: Makes what is shown of a row.
+        after: The cursor, or None for the beginning.
+        limit: How many rows at most.
+        wanted: Whether a row is to be shown.
+
+    Raises:
+        UsageError: The cursor is not one that an earlier page gave.
+    """
+    ordered = sorted(rows, key=place)
+    start = 0 if after is None else bisect_right(ordered, _parse(after), key=place)
+    items: list[Any] = []
+    last: Row | None = None
+    for count, row in enumerate(ordered[start:], 1):
+        if wanted(row):
+            if last is not None and len(items) == limit:
+                return Page(items, _format(place(last)))
+            items.append(view(row))
+            last = row
+        if count % SLICE == 0:
+            await checkpoint()
+    return Page(items)
+
+
+def page_of_ledger(items: list[Any], *, limit: int) -> Page:
+    """Return a page of numbered rows out of the store, newest first: the cursor is the number of its last row."""
+    return Page(items, str(items[-1].id) if len(items) == limit else None)
+
+
+def parse_number(cursor: str | None) -> int | None:
+    """Return the number that the cursor of numbered rows stands for.
+
+    Raises:
+        UsageError: It is not a cursor of such a list.
+    """
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit()):
+        raise UsageError(f"after={cursor!r} is not a cursor of this list; take `next` of an earlier page")
+    return int(cursor)
+
+
+def place_of(entry: Entry) -> Place:
+    """Return where a subscription stands in lists: in the order in which they were first wanted."""
+    return entry.subscribed_at, entry.id
+
+
+def _format(place: Place) -> str:
+    return f"{place[0]!r}~{place[1]}"
+
+
+def _parse(cursor: str) -> Place:
+    number, _, id_ = cursor.partition("~")
+    try:
+        return float(number), id_
+    except ValueError:
+        raise UsageError(f"after={cursor!r} is not a cursor of this list; take `next` of an earlier page") from None

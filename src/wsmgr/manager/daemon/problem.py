@@ -1,0 +1,106 @@
+"""Problem documents: every error of the API in the form of RFC 9457 (`application/problem+json`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from wsmgr.manager.daemon.errors import PROBLEM_PREFIX
+from wsmgr.manager.model.errors import (
+    ManagerClosedError,
+    NotFoundError,
+    QuotaError,
+    RejectedError,
+    SubscribeTimeoutError,
+    SubscriptionClosedError,
+    SubscriptionFailedError,
+    UsageError,
+    WsmgrError,
+)
+from wsmgr.manager.store.errors import StoreError
+
+MEDIA_TYPE = "application/problem+json"
+_KINDS: tuple[tuple[type[WsmgrError], str, HTTPStatus], ...] = (
+    (UsageError, "usage", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotFoundError, "not-found", HTTPStatus.NOT_FOUND),
+    (RejectedError, "rejected", HTTPStatus.CONFLICT),
+    (QuotaError, "quota", HTTPStatus.TOO_MANY_REQUESTS),
+    (SubscribeTimeoutError, "subscribe-timeout", HTTPStatus.GATEWAY_TIMEOUT),
+    (SubscriptionClosedError, "subscription-closed", HTTPStatus.GONE),
+    (SubscriptionFailedError, "subscription-failed", HTTPStatus.SERVICE_UNAVAILABLE),
+    (StoreError, "store", HTTPStatus.SERVICE_UNAVAILABLE),
+    (ManagerClosedError, "manager-closed", HTTPStatus.SERVICE_UNAVAILABLE),
+)
+_TITLES: Mapping[str, str] = {
+    "usage": "The request cannot be fulfilled as it stands",
+    "not-found": "There is no such subscription",
+    "rejected": "The venue refused",
+    "quota": "A quota of the venue is used up",
+    "subscribe-timeout": "The subscription did not come so far in time",
+    "subscription-closed": "The subscription was ended",
+    "subscription-failed": "The subscription is parked",
+    "store": "The database cannot be written or read",
+    "manager-closed": "The daemon is ending",
+    "internal": "The daemon failed",
+}
+
+
+class BadRequestError(UsageError):
+    """The request is not HTTP with JSON as the API speaks it."""
+
+
+def problem_of(error: WsmgrError) -> dict[str, Any]:
+    """Return the problem document of an error of ours, with what it knows as members of its own."""
+    kind, status = next(
+        ((kind, status) for known, kind, status in _KINDS if isinstance(error, known)),
+        ("internal", HTTPStatus.INTERNAL_SERVER_ERROR),
+    )
+    if isinstance(error, BadRequestError):
+        status = HTTPStatus.BAD_REQUEST
+    return problem(kind, status, str(error), _TITLES[kind], _members(error))
+
+
+def problem_of_http(status: int, detail: str) -> dict[str, Any]:
+    """Return the problem document of what is wrong with the HTTP request itself: no such path, not this method."""
+    return problem("http", status, detail, HTTPStatus(status).phrase)
+
+
+def problem_of_bug() -> dict[str, Any]:
+    """Return the problem document of an exception that nobody foresaw; its text is in the daemon's log alone."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem("internal", status, "the daemon failed at this request; its log says how", _TITLES["internal"])
+
+
+def problem(
+    kind: str, status: int, detail: str, title: str, members: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a problem document."""
+    return {
+        "type": PROBLEM_PREFIX + kind,
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+        **(members or {}),
+    }
+
+
+def _members(error: WsmgrError) -> Mapping[str, Any]:
+    match error:
+        case NotFoundError():
+            return {"id": error.subscription_id}
+        case RejectedError():
+            return {"key": error.key, "words": error.words}
+        case QuotaError():
+            return {"quota": error.quota, "limit": error.limit, "held_by": list(error.held_by)}
+        case SubscribeTimeoutError():
+            at = error.next_attempt_at
+            return {
+                "key": error.key,
+                "state": error.state,
+                "why": error.why,
+                "next_attempt_at": None if at is None else datetime.fromtimestamp(at, UTC),
+            }
+        case _:
+            return {}

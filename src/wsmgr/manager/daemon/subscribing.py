@@ -1,0 +1,146 @@
+"""Subscribing over HTTP: the body of `POST /v1/subscriptions`, and the wait until the subscription has come so far.
+
+Who asks and goes away before the answer gives its hold back, exactly as a caller that is cancelled.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+import anyio
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from wsmgr.manager.daemon.closing import Closing
+from wsmgr.manager.daemon.problem import BadRequestError
+from wsmgr.manager.daemon.stream import gone
+from wsmgr.manager.model.delivery import Policy
+from wsmgr.manager.model.errors import ManagerClosedError, SubscriptionClosedError, UsageError, WsmgrError
+from wsmgr.manager.runtime.engine import DEFAULT_TIMEOUT, Engine
+from wsmgr.manager.runtime.handle import Subscription
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class SubscribeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for.
+
+    Attributes:
+        type: The subscription type.
+        venue: The venue's name; null for the only one, or `hyperliquid`.
+        params: The parameters of the type.
+        policy: What happens when this reader is too slow; null for the type's own. Only for a stream.
+        keep: Whether it stays until someone ends it. One that is not kept needs a reader within 15 s.
+        wait: How far it must have come before this is answered.
+        timeout: Seconds to wait for that; null for ever.
+        events: Whether the reader wants continuity events. Only for a stream.
+        connection: `dedicated` for a connection of its own.
+    """
+
+    type: str
+    venue: str | None = None
+    params: dict[str, Any] = {}
+    policy: str | None = None
+    keep: bool = False
+    wait: Literal["ack", "live", "none"] = "ack"
+    timeout: Annotated[float, msgspec.Meta(ge=0)] | None = DEFAULT_TIMEOUT
+    events: bool = False
+    connection: Literal["auto", "dedicated"] = "auto"
+
+
+_decode = msgspec.json.Decoder(SubscribeRequest).decode
+
+
+async def read_request(request: Request) -> SubscribeRequest:
+    """Return what a request asks for.
+
+    Raises:
+        BadRequestError: The body is not JSON, or too large.
+        UsageError: It is JSON of another shape.
+    """
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise BadRequestError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect as error:
+        raise BadRequestError("the body is not complete: the client disconnected") from error
+    try:
+        return _decode(bytes(body))
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the body does not fit: {error}") from error
+    except msgspec.DecodeError as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from error
+
+
+def policy_named(name: str | None) -> Policy | None:
+    """Return a delivery policy by its name.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    if name is None:
+        return None
+    try:
+        return Policy(name)
+    except ValueError:
+        known = ", ".join(policy.value for policy in Policy)
+        raise UsageError(f"there is no policy {name!r}; choose one of {known}") from None
+
+
+async def subscribe(engine: Engine, wish: SubscribeRequest, request: Request, closing: Closing) -> Subscription:
+    """Subscribe for a client; returns the consumer's handle, which the caller releases.
+
+    Raises:
+        WsmgrError: What `Engine.subscribe` raises; also where the client has gone or the API is ending.
+    """
+    outcome = _Outcome()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch, request, outcome, group.cancel_scope)
+        with closing.ended_by_closing():
+            await _attempt(engine, wish, outcome)
+        group.cancel_scope.cancel()
+    if outcome.gone and outcome.handle is not None:
+        outcome.handle.release()
+        outcome.handle = None
+    if outcome.handle is not None:
+        return outcome.handle
+    if outcome.error is not None:
+        raise outcome.error
+    if closing.begun:
+        raise ManagerClosedError("the daemon is ending: nothing new is taken")
+    raise SubscriptionClosedError("the client went away before it was answered")
+
+
+class _Outcome:
+    """What became of a wish."""
+
+    def __init__(self) -> None:
+        self.handle: Subscription | None = None
+        self.error: WsmgrError | None = None
+        self.gone = False
+
+
+async def _attempt(engine: Engine, wish: SubscribeRequest, outcome: _Outcome) -> None:
+    try:
+        outcome.handle = await engine.subscribe(
+            wish.type,
+            wish.params,
+            venue=wish.venue,
+            policy=policy_named(wish.policy),
+            events=wish.events,
+            dedicated=wish.connection == "dedicated",
+            keep=wish.keep,
+            wait=wish.wait,
+            timeout=math.inf if wish.timeout is None else wish.timeout,
+        )
+    except WsmgrError as error:
+        outcome.error = error
+
+
+async def _watch(request: Request, outcome: _Outcome, scope: anyio.CancelScope) -> None:
+    await gone(request.receive)
+    outcome.gone = True
+    scope.cancel()

@@ -1,0 +1,181 @@
+"""The API's paths about subscriptions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import anyio
+from fastapi import APIRouter, Query, Request, Response
+
+from wsmgr.manager.daemon import openapi
+from wsmgr.manager.daemon.answers import answer
+from wsmgr.manager.daemon.closing import Closing
+from wsmgr.manager.daemon.lines import PayloadBytes, message_line, subscribed_line
+from wsmgr.manager.daemon.paging import PAGE, page, place_of
+from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
+from wsmgr.manager.daemon.subscribing import policy_named, read_request, subscribe
+from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, UsageError
+from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.runtime.engine import Engine
+from wsmgr.manager.runtime.views import metrics_view, subscription_view
+
+Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many rows at most.")]
+After = Annotated[str | None, Query(description="`next` of the page before.")]
+Format = Annotated[Literal["lines", "raw"], Query(description="`lines`: NDJSON. `raw`: u32 length, then the frame.")]
+
+ENDED_AT_ONCE = 100
+"""How many subscriptions are ended side by side: they share the store's commits."""
+
+
+def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa: C901 - one short function for each path
+    """Return the routes.
+
+    Args:
+        engine: The running manager.
+        closing: Says when the API is ending.
+    """
+    router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+
+    @router.get("", responses=openapi.listing("SubscriptionView"), summary="List the subscriptions")
+    async def list_subscriptions(
+        user: str | None = None,
+        venue: str | None = None,
+        state: str | None = None,
+        type: str | None = None,  # noqa: A002 - the word of the contract
+        after: After = None,
+        limit: Limit = PAGE,
+    ) -> Response:
+        wanted = _Filter(engine, user=user, venue=venue, state=state, type_name=type)
+        now = engine.context.clock.monotonic()
+        found = await page(
+            engine.context.registry.entries.values(),
+            place=place_of,
+            view=lambda entry: subscription_view(entry, now=now),
+            after=after,
+            limit=limit,
+            wanted=wanted,
+        )
+        return answer(found)
+
+    @router.post(
+        "",
+        status_code=201,
+        responses=openapi.subscribed(),
+        openapi_extra=openapi.body("SubscribeRequest"),
+        summary="Subscribe, or join a subscription",
+    )
+    async def create(request: Request, stream: bool = False, format: Format = "lines") -> Response:  # noqa: A002
+        wish = await read_request(request)
+        handle = await subscribe(engine, wish, request, closing)
+        view = engine.get_subscription(handle.id)
+        if stream:
+            options = StreamOptions(raw=format == "raw", events=wish.events)
+            head = subscribed_line(view)
+            return MessageStream(handle, payload_bytes(engine, handle.id), options=options, closing=closing, head=head)
+        handle.release()
+        view.consumers -= 1
+        return answer(view, 202 if view.state in {"pending", "subscribing", "lost"} else 201)
+
+    @router.delete("", responses=openapi.document("Ended"), summary="End every subscription, for everybody")
+    async def delete_all() -> Response:
+        ended: list[str] = []
+        limiter = anyio.CapacityLimiter(ENDED_AT_ONCE)
+
+        async def end(subscription_id: str) -> None:
+            async with limiter:
+                try:
+                    await engine.unsubscribe(subscription_id)
+                except NotFoundError:
+                    # Somebody else ended it in the meantime, which is what was asked for.
+                    return
+                ended.append(subscription_id)
+
+        async with anyio.create_task_group() as group:
+            for subscription_id in tuple(engine.context.registry.entries):
+                group.start_soon(end, subscription_id)
+        return answer(openapi.Ended(ended))
+
+    @router.get("/{id}", responses=openapi.document("SubscriptionView", 404), summary="One subscription")
+    async def get(id: str) -> Response:  # noqa: A002
+        return answer(engine.get_subscription(id))
+
+    @router.delete("/{id}", responses=openapi.document("Ended", 404), summary="End a subscription, for everybody")
+    async def delete(id: str) -> Response:  # noqa: A002
+        await engine.unsubscribe(id)
+        return answer(openapi.Ended([id]))
+
+    @router.get("/{id}/last", responses=openapi.last(), summary="The newest message")
+    async def last(id: str) -> Response:  # noqa: A002
+        message = engine.context.registry.entry(id).last
+        if message is None:
+            return Response(status_code=204)
+        line = message_line(message, payload_bytes(engine, id))
+        return Response(line, media_type="application/json", headers={"cache-control": "no-store"})
+
+    @router.get("/{id}/metrics", responses=openapi.document("MetricsView", 404), summary="Its counters")
+    async def metrics(id: str) -> Response:  # noqa: A002
+        return answer(engine.get_metrics(id))
+
+    @router.get("/{id}/stream", responses=openapi.streamed(), summary="What comes on it")
+    async def stream(
+        id: str,  # noqa: A002
+        format: Format = "lines",  # noqa: A002
+        events: bool = False,
+        policy: str | None = None,
+    ) -> Response:
+        options = StreamOptions(raw=format == "raw", events=events)
+        handle = engine.join(id, policy=policy_named(policy), events=events)
+        return MessageStream(handle, payload_bytes(engine, id), options=options, closing=closing)
+
+    return router
+
+
+def metrics_router(engine: Engine) -> APIRouter:
+    """Return the route of all counters."""
+    router = APIRouter(prefix="/v1/metrics", tags=["subscriptions"])
+
+    @router.get("", responses=openapi.listing("MetricsView"), summary="The counters of every subscription")
+    async def list_metrics(after: After = None, limit: Limit = PAGE) -> Response:
+        now, wall = engine.context.clock.monotonic(), engine.context.clock.wall()
+        found = await page(
+            engine.context.registry.entries.values(),
+            place=place_of,
+            view=lambda entry: metrics_view(entry, now=now, wall=wall),
+            after=after,
+            limit=limit,
+        )
+        return answer(found)
+
+    return router
+
+
+def payload_bytes(engine: Engine, subscription_id: str) -> PayloadBytes:
+    """Return what splices the payload out of a subscription's frames."""
+    entry = engine.context.registry.entry(subscription_id)
+    return engine.context.venues[entry.venue].dialect.payload_bytes
+
+
+class _Filter:
+    """Which subscriptions are listed; a word that names nothing is an error, not an empty list."""
+
+    def __init__(
+        self, engine: Engine, *, user: str | None, venue: str | None, state: str | None, type_name: str | None
+    ) -> None:
+        if venue is not None:
+            engine.venue(venue)
+        if type_name is not None and not any(
+            type_name in each.dialect.catalog for each in engine.context.venues.values()
+        ):
+            raise UnknownTypeError(f"there is no subscription type {type_name!r}; `wsmgr types` lists them all")
+        if state is not None and state not in {each.value for each in State}:
+            raise UsageError(f"there is no state {state!r}; choose one of {', '.join(each.value for each in State)}")
+        self._user = None if user is None else user.lower()
+        self._venue, self._state, self._type = venue, state, type_name
+
+    def __call__(self, entry: Entry) -> bool:
+        return (
+            self._user in {None, (entry.user or "").lower()}
+            and self._venue in {None, entry.venue}
+            and self._type in {None, entry.type.name}
+            and self._state in {None, entry.state.value}
+        )

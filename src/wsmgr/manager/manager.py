@@ -1,0 +1,311 @@
+"""The manager: what people embed.
+
+::
+
+    async with Manager(venues=["hyperliquid"]) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC")
+        async for message in book:
+            print(message.data["levels"][0][0])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import anyio
+from anyio import to_thread
+
+from wsmgr.actors import ChildSpec
+from wsmgr.manager.config import Config, load_config
+from wsmgr.manager.model.delivery import Policy
+from wsmgr.manager.model.errors import ManagerClosedError, UsageError, WsmgrError
+from wsmgr.manager.runtime import tree
+from wsmgr.manager.runtime.callbacks import Callback
+from wsmgr.manager.runtime.clock import current_clock
+from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.runtime.engine import DEFAULT_TIMEOUT, Engine, Wait
+from wsmgr.manager.runtime.handle import Subscription
+from wsmgr.manager.runtime.ledger import Ledger
+from wsmgr.manager.runtime.scribe import Scribe
+from wsmgr.manager.runtime.venue_setup import add_venues
+from wsmgr.manager.runtime.views import (
+    ConnectionView,
+    EventView,
+    GapView,
+    MetricsView,
+    SubscriptionView,
+    TreeView,
+)
+from wsmgr.manager.store.recovery import Recovery, in_memory, recover
+from wsmgr.manager.store.state_directory import StateDirectory
+from wsmgr.manager.transport import select
+
+CONNECTIONS = ("auto", "dedicated")
+
+
+class Inbox(Protocol):
+    """Where messages of several subscriptions can go: anything with `put_nowait`, such as `asyncio.Queue`."""
+
+    def put_nowait(self, item: Any, /) -> object:
+        """Take an item without waiting; raise when there is no room."""
+        ...
+
+
+class EdgeFactory(Protocol):
+    """Makes what else runs in the tree, such as the daemon's API."""
+
+    def __call__(self, engine: Engine) -> Sequence[ChildSpec]:
+        """Return the child specifications."""
+        ...
+
+
+class Manager:
+    """A supervised WebSocket connection manager.
+
+    Use it with `async with`: entering starts the tree, leaving drains and stops it. It runs on the event loop that it is
+    entered in, asyncio or trio.
+
+    Args:
+        venues: Names of venues: those of the configuration, and `hyperliquid`, which needs none.
+        url: The address of the venue, where there is one only: a simulator, a testnet, a proxy.
+        state_dir: Where state is kept, so that kept subscriptions come back; None for state in memory.
+        config: The configuration: a TOML file's path, its content as a mapping, or None for none.
+        edge: Makes what else runs in the tree; for the daemon.
+
+    Raises:
+        UsageError: An argument or the configuration is wrong.
+    """
+
+    def __init__(
+        self,
+        venues: Sequence[str] = ("hyperliquid",),
+        *,
+        url: str | None = None,
+        state_dir: str | Path | None = None,
+        config: str | Path | Mapping[str, Any] | None = None,
+        edge: EdgeFactory | None = None,
+    ) -> None:
+        """Check the arguments; nothing runs yet."""
+        self._config: Config = load_config(config, venues=tuple(venues), url=url)
+        self._state_dir = None if state_dir is None else StateDirectory(Path(state_dir))
+        self._edge = edge
+        self._engine: Engine | None = None
+        self._stack: AsyncExitStack | None = None
+
+    async def __aenter__(self) -> Manager:
+        """Start the tree.
+
+        Raises:
+            StateDirectoryError: The state directory is held by another manager, or cannot be used.
+        """
+        if self._stack is not None:
+            raise UsageError("this manager has been entered already; make another one")
+        async with AsyncExitStack() as stack:
+            recovery = await to_thread.run_sync(self._open_state, stack)
+            context = Context(current_clock(), select())
+            add_venues(context, self._config)
+            ledger = Ledger(context)
+            await to_thread.run_sync(ledger.restore, recovery.database)
+            context.store_note = ledger.store_note
+            engine: Engine
+            desired = None if self._state_dir is None else self._state_dir.desired
+
+            def edge() -> Sequence[ChildSpec]:
+                return () if self._edge is None else self._edge(engine)
+
+            root = tree.root(
+                context, lambda: Scribe(context, ledger, recovery.database, desired), ledger, edge
+            )
+            engine = Engine(context, root)
+            await stack.enter_async_context(root)
+            stack.callback(self._drain, context)
+            self._engine = engine
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """Drain and stop the tree; when it returns, no task, socket or thread is left."""
+        stack, self._engine = self._stack, None
+        return None if stack is None else await stack.__aexit__(exc_type, exc, traceback)
+
+    async def subscribe(
+        self,
+        type: str,  # noqa: A002 - the word of the contract, positional only
+        /,
+        *,
+        venue: str | None = None,
+        params: Mapping[str, object] | None = None,
+        callback: Callback | None = None,
+        inbox: Inbox | None = None,
+        policy: str | Policy | None = None,
+        events: bool = False,
+        connection: Literal["auto", "dedicated"] = "auto",
+        keep: bool = False,
+        wait: Wait = "ack",
+        timeout: float = DEFAULT_TIMEOUT,
+        **more: object,
+    ) -> Subscription:
+        """Subscribe, or join the subscription where the same is subscribed already.
+
+        Args:
+            type: The subscription type, as the venue spells it.
+            venue: The venue's name; None for the only one, or `hyperliquid`.
+            params: Parameters whose names collide with those of this method.
+            callback: Called with each message, in an actor of its own; sync ones run in a worker thread.
+            inbox: Gets each message by `put_nowait`; several subscriptions may share one.
+            policy: What happens when this consumer is too slow: `drop_oldest`, `drop_newest`, `latest`, `block` or `fail`;
+                None for the type's own.
+            events: Whether continuity events come among the messages.
+            connection: `dedicated` for a connection of its own.
+            keep: Whether it stays until someone ends it, over restarts where there is a state directory.
+            wait: How far it must have come before this returns: `ack`, `live` or `none`.
+            timeout: Seconds to wait for that.
+            more: The parameters of the type: `coin="BTC"`.
+
+        Returns:
+            The consumer's handle: iterate over it, unless `callback` or `inbox` is given.
+
+        Raises:
+            UsageError: The type, a parameter or an option is wrong.
+            QuotaError: A quota of the venue is used up (not with `wait="none"`).
+            RejectedError: The venue refused it; its words are in the error.
+            SubscribeTimeoutError: It did not come so far in time. The wish is withdrawn, unless `keep`.
+        """
+        if callback is not None and inbox is not None:
+            raise UsageError("give a callback or an inbox, not both")
+        if connection not in CONNECTIONS:
+            raise UsageError(f"connection={connection!r} is not known; choose auto or dedicated")
+        engine = self.engine
+        handle = await engine.subscribe(
+            type,
+            {**(params or {}), **more},
+            venue=venue,
+            policy=check_policy(policy),
+            events=events,
+            dedicated=connection == "dedicated",
+            keep=keep,
+            wait=wait,
+            timeout=timeout,
+        )
+        target = callback if inbox is None else _forward(inbox)
+        if target is not None:
+            await engine.consume(handle, target)
+        return handle
+
+    async def subscribe_many(
+        self, wishes: Iterable[tuple[str, Mapping[str, object]]], **options: Any
+    ) -> list[Subscription | WsmgrError]:
+        """Subscribe to several at once.
+
+        Args:
+            wishes: Type and parameters of each.
+            options: `venue`, `events`, `keep`, `wait` and `timeout`, as for `subscribe`, for all.
+
+        Returns:
+            For each wish, in order, its handle or its error.
+        """
+        return await self.engine.subscribe_many(wishes, **options)
+
+    async def unsubscribe(self, subscription_id: str) -> None:
+        """End a subscription for everybody.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        await self.engine.unsubscribe(subscription_id)
+
+    def get_subscription(self, subscription_id: str) -> SubscriptionView:
+        """Return one subscription; raises NotFoundError where there is none with this id."""
+        return self.engine.get_subscription(subscription_id)
+
+    def list_subscriptions(self) -> list[SubscriptionView]:
+        """Return every subscription."""
+        return self.engine.list_subscriptions()
+
+    def list_user_subscriptions(self, address: str) -> list[SubscriptionView]:
+        """Return the subscriptions that name a user; the case of the address does not matter."""
+        return self.engine.list_subscriptions(user=address)
+
+    def get_metrics(self, subscription_id: str) -> MetricsView:
+        """Return the counters of one subscription; raises NotFoundError where there is none with this id."""
+        return self.engine.get_metrics(subscription_id)
+
+    def list_all_metrics(self) -> list[MetricsView]:
+        """Return the counters of every subscription."""
+        return self.engine.list_all_metrics()
+
+    def connection_info(self) -> list[ConnectionView]:
+        """Return every connection."""
+        return self.engine.connection_info()
+
+    def tree(self) -> TreeView:
+        """Return the supervision tree; it answers whatever the actors are doing."""
+        return self.engine.tree()
+
+    async def gaps(self, subscription_id: str | None = None) -> list[GapView]:
+        """Return the newest gaps of the ledger, newest first."""
+        return await self.engine.gaps(subscription_id)
+
+    async def events(self, subscription_id: str | None = None) -> list[EventView]:
+        """Return the newest events, newest first."""
+        return await self.engine.events(subscription_id)
+
+    async def run_forever(self) -> None:
+        """Wait until cancelled: for a program whose work is done in callbacks."""
+        await anyio.sleep_forever()
+
+    @property
+    def engine(self) -> Engine:
+        """The running engine.
+
+        Raises:
+            ManagerClosedError: The manager has not been entered, or has been left.
+        """
+        if self._engine is None:
+            raise ManagerClosedError("the manager is not running; use it inside `async with Manager(...)`")
+        return self._engine
+
+    def _open_state(self, stack: AsyncExitStack) -> Recovery:
+        """Take the state directory and open the database in it; both are given back when the stack is left."""
+        if self._state_dir is None:
+            recovery = in_memory()
+        else:
+            self._state_dir.prepare()
+            stack.enter_context(self._state_dir.locked())
+            recovery = recover(self._state_dir)
+        stack.callback(recovery.database.close)
+        return recovery
+
+    def _drain(self, context: Context) -> None:
+        context.draining = True
+
+
+def check_policy(policy: str | Policy | None) -> Policy | None:
+    """Return a policy by its name.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    if policy is None or isinstance(policy, Policy):
+        return policy
+    try:
+        return Policy(policy)
+    except ValueError:
+        known = ", ".join(choice.value for choice in Policy)
+        raise UsageError(f"there is no policy {policy!r}; choose one of {known}") from None
+
+
+def _forward(inbox: Inbox) -> Callback:
+    async def forward(item: object) -> None:  # noqa: RUF029 - async, so that it runs on the loop and not in a thread
+        inbox.put_nowait(item)
+
+    return forward

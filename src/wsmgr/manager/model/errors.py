@@ -1,0 +1,155 @@
+"""Everything that the manager raises, in one tree.
+
+::
+
+    WsmgrError
+    ├── UsageError                the caller asked for something that cannot be (exit code 2)
+    │   ├── UnknownTypeError      no such subscription type in the dialect's catalog
+    │   ├── UnknownVenueError     no such venue
+    │   ├── ParameterError        a parameter is missing, unknown or malformed
+    │   └── ConfigurationError    the configuration contradicts itself
+    ├── NotFoundError             no subscription with this id
+    ├── RejectedError             the venue refused the subscription; carries its words (exit code 4)
+    ├── QuotaError                a venue's quota is used up; nothing was sent (exit code 4)
+    ├── SubscribeTimeoutError     no acknowledgement (or no proof) within the caller's deadline
+    ├── LaggedError               the consumer fell behind and its policy is `fail`
+    ├── SubscriptionFailedError   the subscription was parked after a failure
+    ├── SubscriptionClosedError   the subscription was ended while somebody waited for it
+    ├── ManagerClosedError        the manager is not running
+    └── StateDirectoryError       the state directory is held by another manager, or cannot be used
+
+Every error says what happened, to which named thing, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class WsmgrError(Exception):
+    """The root of everything that `wsmgr.manager` raises."""
+
+
+class UsageError(WsmgrError, ValueError):
+    """The request itself is wrong; nothing was changed and nothing was sent."""
+
+
+class UnknownTypeError(UsageError):
+    """The dialect has no subscription type of this name."""
+
+
+class UnknownVenueError(UsageError):
+    """No venue of this name is configured."""
+
+
+class ParameterError(UsageError):
+    """A parameter of a subscription is missing, unknown or malformed."""
+
+
+class ConfigurationError(UsageError):
+    """The configuration (file, environment or options) cannot be used."""
+
+
+class NotFoundError(WsmgrError, LookupError):
+    """No subscription has this id.
+
+    Args:
+        subscription_id: The id that was asked for.
+    """
+
+    def __init__(self, subscription_id: str) -> None:
+        """Say which id was not found."""
+        super().__init__(f"no subscription with the id {subscription_id!r}; `wsmgr list` shows the ids")
+        self.subscription_id = subscription_id
+
+
+class RejectedError(WsmgrError):
+    """The venue refused a subscription.
+
+    Args:
+        key: The subscription key that was refused.
+        words: What the venue said, as it said it.
+    """
+
+    def __init__(self, key: str, words: str) -> None:
+        """Keep the venue's words beside the key that they are about."""
+        super().__init__(f"the venue refused {key}: {words}")
+        self.key = key
+        self.words = words
+
+
+class QuotaError(WsmgrError):
+    """A quota of the venue is used up, so the request was refused before anything was sent.
+
+    Args:
+        quota: The quota's name, such as `connections` or `users`.
+        limit: Its limit.
+        held_by: What holds it, in a few words each (subscription keys, users or connection ids).
+        advice: What the caller can do.
+    """
+
+    def __init__(self, quota: str, limit: int, held_by: Sequence[str], *, advice: str = "") -> None:
+        """Name the quota, its limit and its holders."""
+        shown = ", ".join(held_by[:5]) + (f" and {len(held_by) - 5} more" if len(held_by) > 5 else "")
+        super().__init__(
+            f"the quota {quota!r} ({limit}) is used up"
+            + (f", held by {shown}" if held_by else "")
+            + (f"; {advice}" if advice else "")
+        )
+        self.quota = quota
+        self.limit = limit
+        self.held_by = tuple(held_by)
+
+
+class SubscribeTimeoutError(WsmgrError):
+    """A subscription did not get as far as the caller wanted within its deadline.
+
+    Args:
+        key: The subscription key.
+        state: The state in which it was when the deadline passed.
+        why: What it was waiting for, such as the reason of the last dial.
+        next_attempt_at: When it will be tried again (unix seconds), or None.
+    """
+
+    def __init__(self, key: str, state: str, why: str, next_attempt_at: float | None = None) -> None:
+        """Say how far the subscription came and what it was waiting for."""
+        super().__init__(f"{key} was still {state} when the time was up: {why}")
+        self.key = key
+        self.state = state
+        self.why = why
+        self.next_attempt_at = next_attempt_at
+
+
+class LaggedError(WsmgrError):
+    """A consumer fell so far behind that messages were dropped, and its policy is `fail`.
+
+    Args:
+        dropped: How many messages were dropped.
+    """
+
+    def __init__(self, dropped: int) -> None:
+        """Say how many messages were dropped."""
+        super().__init__(
+            f"this consumer fell behind and {dropped} messages were dropped;"
+            " subscribe again for a fresh state, or choose another policy"
+        )
+        self.dropped = dropped
+
+
+class SubscriptionFailedError(WsmgrError):
+    """A subscription is parked after a failure; the message carries the failure's text."""
+
+
+class SubscriptionClosedError(WsmgrError):
+    """The subscription was ended while somebody was reading it or waiting for it."""
+
+
+class ManagerClosedError(WsmgrError):
+    """The manager has not been entered, or has been left."""
+
+
+class StateDirectoryError(WsmgrError):
+    """The state directory is held by another manager, or cannot be used."""

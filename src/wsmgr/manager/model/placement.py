@@ -1,0 +1,162 @@
+"""Placement: which connection a subscription goes to.
+
+Under the three classes lies one rule: two subscriptions conflict when their wire keys are equal and their subscription
+keys differ, and conflicting subscriptions never share a connection. So the conflicts form one clique for each wire key,
+and first fit over the connections in the order of their age uses as few of them as the largest clique asks for.
+
+In this order: never a conflict; never over a quota; one socket of the quota kept free for rotation; private streams apart
+from market data while a socket is free; then the fewest sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from attrs import frozen
+
+from wsmgr.manager.model.connection import Connection
+from wsmgr.manager.model.quota import Quotas
+from wsmgr.manager.model.subscription import Entry
+
+RESERVE = 1
+
+
+@frozen
+class Place:
+    """Put it on this connection."""
+
+    connection: Connection
+
+
+@frozen
+class Open:
+    """Open another connection for it."""
+
+
+@frozen(kw_only=True)
+class Refuse:
+    """A quota stands in the way.
+
+    Attributes:
+        quota: Its name.
+        limit: Its limit.
+        held_by: What holds it.
+        advice: What the caller can do.
+    """
+
+    quota: str
+    limit: int
+    held_by: tuple[str, ...]
+    advice: str
+
+
+@frozen(kw_only=True)
+class Usage:
+    """What an origin holds already, over all of its venues.
+
+    Attributes:
+        connections: How many connections it has.
+        subscriptions: How many subscriptions are placed.
+        users: The users whose slots are taken.
+    """
+
+    connections: int
+    subscriptions: int
+    users: Collection[str]
+
+
+Decision = Place | Open | Refuse
+
+
+def place(
+    entry: Entry, connections: Sequence[Connection], quotas: Quotas, usage: Usage, now: float
+) -> Decision:
+    """Decide where a subscription goes.
+
+    Args:
+        entry: A subscription that is not placed.
+        connections: The venue's connections, oldest first.
+        quotas: The limits of the venue's origin.
+        usage: What that origin holds already.
+        now: The monotonic time.
+    """
+    refusal = _over_quota(entry, quotas, usage)
+    if refusal is not None:
+        return refusal
+    can_open = quotas.connections is None or usage.connections < max(1, quotas.connections - RESERVE)
+    if entry.dedicated:
+        return Open() if can_open else _no_socket(entry, connections, quotas)
+    fits = [
+        connection
+        for connection in connections
+        if connection.usable
+        and not connection.dedicated
+        and connection.host == entry.type.host
+        and not connection.conflicts(entry, now)
+    ]
+    apart = [connection for connection in fits if not _mixes(entry, connection)]
+    found = _first(entry, apart)
+    if found is not None:
+        return Place(found)
+    if can_open:
+        return Open()
+    mixed = _first(entry, fits)
+    return Place(mixed) if mixed is not None else _no_socket(entry, connections, quotas)
+
+
+def _over_quota(entry: Entry, quotas: Quotas, usage: Usage) -> Refuse | None:
+    if quotas.subscriptions is not None and usage.subscriptions >= quotas.subscriptions:
+        return Refuse(
+            quota="subscriptions",
+            limit=quotas.subscriptions,
+            held_by=(),
+            advice="end one with `wsmgr unsubscribe`, or use a second machine",
+        )
+    if entry.user is None or quotas.users is None or entry.user in usage.users:
+        return None
+    if len(usage.users) >= quotas.users:
+        return Refuse(
+            quota="users",
+            limit=quotas.users,
+            held_by=tuple(sorted(usage.users)),
+            advice="end the streams of one user and wait 15 s, or use a second machine",
+        )
+    return None
+
+
+def _mixes(entry: Entry, connection: Connection) -> bool:
+    """Whether private streams and market data would meet on this connection."""
+    if not connection.members:
+        return False
+    return connection.public if entry.type.private else connection.private
+
+
+def _first(entry: Entry, connections: Iterable[Connection]) -> Connection | None:
+    """Return the user's own connection where it has one, else the oldest."""
+    oldest: Connection | None = None
+    for connection in connections:
+        if entry.user is not None and entry.user in connection.users:
+            return connection
+        if oldest is None:
+            oldest = connection
+    return oldest
+
+
+def _no_socket(entry: Entry, connections: Sequence[Connection], quotas: Quotas) -> Refuse:
+    limit = quotas.connections or 0
+    rivals = [
+        member.key
+        for connection in connections
+        if (member := connection.members.get(entry.wire_key)) is not None and member.key != entry.key
+    ]
+    return Refuse(
+        quota="connections",
+        limit=limit,
+        held_by=tuple(rivals or [connection.id for connection in connections]),
+        advice=(
+            f"each of these must have a socket of its own, because the venue's frames do not tell them apart from"
+            f" {entry.key}; end one, or use a second machine"
+            if rivals
+            else "end a subscription that has a connection of its own, or use a second machine"
+        ),
+    )

@@ -1,0 +1,311 @@
+"""Progress: what the network did to subscriptions.
+
+Each function takes a happening (a socket opened or was lost, a request was acknowledged or refused, the first proof
+came) and moves the subscriptions that it touches. They are called the moment the happening is known, in the order of
+the bytes, so an acknowledgement and the frame behind it are never seen the other way round.
+"""
+
+from __future__ import annotations
+
+from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Phase
+from wsmgr.manager.model.continuity import Failed, Gap, Interrupted, Interruption, Live, Rejected, Resumed
+from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
+from wsmgr.manager.model.registry import Registry
+from wsmgr.manager.model.subscription import Entry, State, move
+from wsmgr.manager.model.subscription_key import subscription_id
+from wsmgr.manager.model.subscription_type import FirstProof
+
+PROOF_DEADLINE = 10.0
+REFUSAL_RETRIES = (60.0, 300.0, 900.0, 3600.0)
+FAILURE_RETRIES = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
+FAILURE_FORGOTTEN = 3.0 * FAILURE_RETRIES[-1]
+QUOTA_RETRY = 60.0
+
+
+def opened(registry: Registry, connection: Connection, *, now: float, wall: float) -> None:
+    """A socket is open and ready for subscriptions."""
+    connection.socket += 1
+    connection.reconnects += connection.socket > 1
+    connection.state = ConnectionState.READY
+    connection.reason = None
+    connection.next_attempt_at = None
+    connection.opened_at = wall
+    connection.opened_monotonic = now
+    registry.note(
+        Fact(
+            kind="connected",
+            venue=connection.venue,
+            connection=connection.id,
+            detail={"socket": connection.socket, "dials": connection.dials},
+        )
+    )
+
+
+def lost(
+    registry: Registry, connection: Connection, *, reason: str, now: float, wall: float, wanted: bool = False
+) -> None:
+    """A socket is gone: everything that it carried is interrupted since its last inbound byte.
+
+    Args:
+        registry: The registry.
+        connection: The connection.
+        reason: What happened, in words.
+        now: The monotonic time.
+        wall: Unix seconds.
+        wanted: Whether we ended it ourselves because the manager ends.
+    """
+    was_open = connection.opened_at is not None
+    since, since_monotonic = connection.last_inbound_at, connection.last_inbound_monotonic
+    if since is None or since_monotonic is None:
+        since, since_monotonic = connection.opened_at or wall, connection.opened_monotonic or now
+    interruption = Interruption(
+        since=since,
+        since_monotonic=since_monotonic,
+        reason=reason,
+        connection=connection.id,
+        dials=connection.dials,
+    )
+    for entry in tuple(connection.members.values()):
+        _interrupt(registry, entry, interruption, now)
+    users = {claim.atom.user for claim in connection.claims.values() if claim.holds_user()}
+    connection.routes.clear()
+    connection.clear_claims()
+    for user in users:
+        registry.venues[connection.venue].origin.free_slot(user, now)
+    connection.handling = None
+    connection.state = ConnectionState.DISCONNECTED
+    connection.reason = reason
+    connection.opened_at = connection.opened_monotonic = None
+    connection.last_inbound_at = connection.last_inbound_monotonic = None
+    connection.rtt = None
+    if was_open:
+        registry.note(
+            Fact(
+                kind="connection_lost",
+                level="info" if wanted else "warning",
+                venue=connection.venue,
+                connection=connection.id,
+                detail={"reason": reason, "subscriptions": len(connection.members)},
+            )
+        )
+
+
+def acknowledged(
+    registry: Registry, connection: Connection, key: str, *, already: bool, now: float, wall: float
+) -> bool:
+    """The venue took a subscribe, or said that it had it already; returns whether anybody waited for that."""
+    claim = connection.claim_of(key)
+    if claim is not None:
+        claim.introduces = False
+    entry = registry.entries.get(subscription_id(key))
+    if claim is None or entry is None or entry.connection is not connection or entry.state is not State.SUBSCRIBING:
+        return claim is not None
+    # Answers come in order: what was ended before this subscribe has been answered, or its answer is lost.
+    claim.phase = Phase.HELD
+    claim.unanswered = 0
+    connection.routes[entry.wire_key] = entry
+    entry.refusals = 0
+    if already:
+        entry.fresh = False
+    if entry.type.first_proof is FirstProof.ACK:
+        prove(registry, entry, now=now, wall=wall, quiet=True)
+    else:
+        move(entry, State.ACKNOWLEDGED)
+        # One that the venue says it has, and that is silent all the same, is not asked for over and over.
+        entry.deadline = None if already and entry.attempts > 1 else now + PROOF_DEADLINE
+    return True
+
+
+def end_acknowledged(registry: Registry, connection: Connection, key: str, *, now: float) -> bool:
+    """The venue took an unsubscribe: the wire key is free for others when its late frames have passed."""
+    claim = connection.claim_of(key)
+    if claim is None or not claim.unanswered:
+        return False
+    claim.unanswered -= 1
+    if claim.phase is Phase.ENDING and not claim.unanswered and claim.deadline is not None:
+        claim.phase = Phase.GONE
+        claim.introduces = False
+        claim.deadline = None
+        claim.free_at = now + QUARANTINE
+        registry.venues[connection.venue].origin.free_slot(claim.atom.user, now)
+    return True
+
+
+def prove(registry: Registry, entry: Entry, *, now: float, wall: float, quiet: bool = False) -> None:
+    """The proof came that a subscription delivers: it is live, and an open gap ends here."""
+    move(entry, State.LIVE)
+    entry.quiet = quiet
+    entry.was_live = True
+    entry.deadline = None
+    entry.attempts = 0
+    entry.counters.begin_live(now)
+    if entry.unheld_since is None:
+        registry.venues[entry.venue].attention.pop(entry.id, None)
+    entry.tell(Live(at=wall, quiet=quiet))
+    registry.note(Fact(kind="live", level="debug", venue=entry.venue, subscription_id=entry.id))
+    if entry.interruption is not None:
+        _close_gap(registry, entry, now=now, wall=wall)
+
+
+def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: float) -> None:
+    """The venue refused a subscribe.
+
+    Args:
+        registry: The registry.
+        entry: The subscription; it was in flight.
+        words: What the venue said.
+        final: Whether the request itself is at fault; otherwise one of the venue's quotas is.
+        now: The monotonic time.
+    """
+    entry.attempts = 0
+    connection = entry.connection
+    if connection is not None:
+        connection.drop_claim(entry.wire_key)
+    registry.unplace(entry, now)
+    if final:
+        move(entry, State.REJECTED, error=words)
+        delay = REFUSAL_RETRIES[min(entry.refusals, len(REFUSAL_RETRIES) - 1)]
+        entry.deadline = now + delay if entry.was_live else None
+        entry.refusals += 1
+    else:
+        move(entry, State.PENDING, error=words)
+        entry.deadline = now + QUOTA_RETRY
+    entry.tell(Rejected(error=words))
+    registry.note(
+        Fact(
+            kind="rejected",
+            level="warning",
+            venue=entry.venue,
+            subscription_id=entry.id,
+            detail={"words": words, "final": final and not entry.was_live},
+        )
+    )
+
+
+def refused_claim(connection: Connection, claim: Claim) -> None:
+    """The venue refused a subscribe that nobody wants any more: there is nothing to end."""
+    claim.introduces = False
+    if claim.to_be_written and not claim.unanswered:
+        connection.drop_claim(claim.atom.wire_key)
+
+
+def parked(registry: Registry, connection: Connection, text: str, *, now: float, wall: float) -> None:
+    """A connection used up its restarts: it is parked alone.
+
+    The subscription whose frames were being handled at every crash is the suspect: it fails, and is tried again later on a
+    connection of its own. The rest move on. Where the crashes do not agree on one, all fail and are tried again together.
+    """
+    lost(registry, connection, reason=text, now=now, wall=wall)
+    connection.state = ConnectionState.PARKED
+    connection.reason = text
+    connection.empty_since = None
+    crashes = set(connection.suspects)
+    suspect = crashes.pop() if len(crashes) == 1 else None
+    members = list(connection.members.values())
+    for entry in members:
+        if suspect is None or entry.id == suspect:
+            fail(registry, entry, text, alone=suspect is not None, now=now)
+        else:
+            registry.unplace(entry, now)
+    connection.empty_since = now
+    registry.note(
+        Fact(
+            kind="parked",
+            level="error",
+            venue=connection.venue,
+            connection=connection.id,
+            detail={"error": text, "suspect": suspect, "subscriptions": len(members)},
+        )
+    )
+
+
+def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float) -> None:
+    """Park one subscription after a failure; it is tried again later and later, `alone`: on a connection of its own."""
+    if entry.state is State.LIVE:
+        _open_gap(registry, entry, _since_last_message(entry, text), now)
+    registry.unplace(entry, now)
+    if entry.failed_at is not None and now - entry.failed_at > FAILURE_FORGOTTEN:
+        entry.failures = 0
+    move(entry, State.FAILED, error=text)
+    entry.deadline = now + FAILURE_RETRIES[min(entry.failures, len(FAILURE_RETRIES) - 1)]
+    entry.failures += 1
+    entry.failed_at = now
+    entry.dedicated = entry.dedicated or alone
+    registry.venues[entry.venue].attention[entry.id] = entry
+    entry.tell(Failed(error=text))
+    registry.note(
+        Fact(
+            kind="failed",
+            level="error",
+            venue=entry.venue,
+            subscription_id=entry.id,
+            detail={"error": text},
+        )
+    )
+
+
+def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> None:
+    """Put a subscription back among those that have to be asked for, on the connection where it sits."""
+    if entry.state in {State.LIVE, State.STALE}:
+        _open_gap(registry, entry, _since_last_message(entry, reason), now)
+    connection = entry.connection
+    if connection is not None:
+        if connection.routes.get(entry.wire_key) is entry:
+            del connection.routes[entry.wire_key]
+        claim = connection.claim_of(entry.key)
+        if claim is not None:
+            claim.introduces = False
+    move(entry, State.LOST, error=entry.error)
+    entry.deadline = None
+    registry.venues[entry.venue].attention[entry.id] = entry
+
+
+def _interrupt(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
+    if entry.state in {State.LIVE, State.STALE}:
+        _open_gap(registry, entry, interruption, now)
+    if entry.state in {State.SUBSCRIBING, State.ACKNOWLEDGED, State.LIVE, State.STALE}:
+        move(entry, State.LOST)
+        entry.deadline = None
+        entry.attempts = 0
+        entry.counters.reconnects += entry.was_live
+        registry.venues[entry.venue].attention[entry.id] = entry
+
+
+def _open_gap(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
+    entry.counters.end_live(now)
+    if entry.interruption is None:
+        entry.interruption = interruption
+        registry.note(GapOpened(subscription_id=entry.id, interruption=interruption))
+    entry.tell(Interrupted(since=interruption.since, cause=interruption.reason))
+
+
+def _close_gap(registry: Registry, entry: Entry, *, now: float, wall: float) -> None:
+    assert entry.interruption is not None  # noqa: S101 - the only caller has checked it
+    gap = entry.interruption.close(at=wall, monotonic=now, attempts=_attempts(entry, entry.interruption))
+    entry.interruption = None
+    entry.gap = gap if entry.gap is None else entry.gap.joined(gap)
+    entry.counters.gaps += 1
+    entry.counters.gap_seconds += gap.duration
+    entry.counters.changed = True
+    entry.tell(gap)
+    entry.tell(Resumed(epoch=entry.epoch, exact=False, gap=gap))
+    registry.note(GapClosed(subscription_id=entry.id, gap=gap))
+
+
+def _attempts(entry: Entry, interruption: Interruption) -> int:
+    """Return how many dials it took to come back; on another connection, all that it made."""
+    connection = entry.connection
+    if connection is None:
+        return 0
+    return connection.dials - (interruption.dials if connection.id == interruption.connection else 0)
+
+
+def _since_last_message(entry: Entry, reason: str) -> Interruption:
+    since = entry.counters.last_at if entry.counters.last_at is not None else entry.subscribed_at
+    return Interruption(
+        since=since,
+        since_monotonic=None,
+        reason=reason,
+        connection=entry.connection.id if entry.connection is not None else None,
+        dials=entry.connection.dials if entry.connection is not None else 0,
+    )

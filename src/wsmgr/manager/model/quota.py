@@ -1,0 +1,113 @@
+"""A venue's quotas: what may be held, and what may be sent within a minute.
+
+Two kinds. What *time* refills (dials, messages) is a sliding window of the last 60 s. What only an *end* frees
+(connections, users, subscriptions) is counted where it is held; a user's slot lingers at the venue for some seconds
+after the last stream of that user has gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+import attrs
+from attrs import field, frozen
+
+from wsmgr.manager.model.errors import ConfigurationError
+
+WINDOW = 60.0
+USER_LINGER = 15.0
+
+
+def _limit(_instance: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ConfigurationError(f"the quota {attribute.name} is {value!r}; give a whole number above 0, or 'off'")
+
+
+@frozen(kw_only=True)
+class Quotas:
+    """The limits of one origin; None where there is none.
+
+    Attributes:
+        connections: Sockets open at once.
+        dials_per_minute: Dials in any 60 s.
+        subscriptions: Subscriptions at once, over all sockets.
+        users: Different users named by subscriptions at once.
+        messages_per_minute: Frames sent in any 60 s, over all sockets.
+        requests_in_flight: Requests that wait for an answer.
+    """
+
+    connections: int | None = field(default=None, validator=_limit)
+    dials_per_minute: int | None = field(default=None, validator=_limit)
+    subscriptions: int | None = field(default=None, validator=_limit)
+    users: int | None = field(default=None, validator=_limit)
+    messages_per_minute: int | None = field(default=None, validator=_limit)
+    requests_in_flight: int | None = field(default=None, validator=_limit)
+
+    def override(self, changes: Mapping[str, object]) -> Quotas:
+        """Return these quotas with some replaced; the text `off` turns one off.
+
+        Raises:
+            ConfigurationError: A name is no quota, or a value is neither a number above 0 nor `off`.
+        """
+        known = {attribute.name for attribute in attrs.fields(Quotas)}
+        for name in changes:
+            if name not in known:
+                raise ConfigurationError(f"there is no quota {name!r}; there are {', '.join(sorted(known))}")
+        values = {name: None if value == "off" else value for name, value in changes.items()}
+        return attrs.evolve(self, **values)  # type: ignore[arg-type]  # the validators check each value
+
+
+class Window:
+    """How often something happened in the last 60 s, against a limit.
+
+    Args:
+        limit: How often it may happen in any 60 s, or None for any number.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        """Start empty."""
+        self.limit = limit
+        self._times: deque[float] = deque()
+
+    def used(self, now: float) -> int:
+        """Return how often it happened in the 60 s before `now`."""
+        while self._times and self._times[0] <= now - WINDOW:
+            self._times.popleft()
+        return len(self._times)
+
+    def free(self, now: float) -> int:
+        """Return how often it may happen at once at `now`."""
+        return 2**31 if self.limit is None else self.limit - self.used(now)
+
+    def record(self, now: float) -> None:
+        """Note that it happened."""
+        if self.limit is not None:
+            self._times.append(now)
+
+    def free_at(self, now: float) -> float:
+        """Return when it may happen next: `now` where it may at once."""
+        if self.free(now) > 0 or self.limit is None:
+            return now
+        return self._times[len(self._times) - self.limit] + WINDOW
+
+
+class UserSlots:
+    """Which users an origin counts: those with subscriptions, and those whose last one ended a moment ago."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._leaving: dict[str, float] = {}
+
+    def left(self, user: str, now: float) -> None:
+        """Note that the last subscription of a user ended."""
+        self._leaving[user] = now + USER_LINGER
+
+    def held(self, present: Iterable[str], now: float) -> set[str]:
+        """Return every user whose slot is taken."""
+        self._leaving = {user: until for user, until in self._leaving.items() if until > now}
+        return set(present) | set(self._leaving)
+
+    def free_at(self) -> float | None:
+        """Return when the next lingering slot is given back, or None."""
+        return min(self._leaving.values(), default=None)

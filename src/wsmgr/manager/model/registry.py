@@ -1,0 +1,270 @@
+"""The routing registry: which subscriptions are wanted, and which connection carries each.
+
+Plain objects and plain functions: whoever crashes, they stay. The registry says what is *wanted*; what the network does
+to it is in `progress`, and what is to be done next in `reconciliation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from attrs import define, field
+
+from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
+from wsmgr.manager.model.continuity import Closed
+from wsmgr.manager.model.delivery import Buffer
+from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError
+from wsmgr.manager.model.fact import Fact, Notebook
+from wsmgr.manager.model.joining import Compose, Log, replay
+from wsmgr.manager.model.message import Source
+from wsmgr.manager.model.placement import Usage
+from wsmgr.manager.model.quota import Quotas, UserSlots, Window
+from wsmgr.manager.model.subscription import Entry, State, move
+from wsmgr.manager.model.subscription_key import format_key, subscription_id
+from wsmgr.manager.model.subscription_type import Atom, Join, SubscriptionType
+
+MAX_ENDED = 100_000
+
+Decode = Callable[[bytes], object]
+ComposeFor = Callable[[SubscriptionType], Compose]
+
+
+@define(eq=False)
+class Origin:
+    """What a venue's quotas count: dialect, host and source address. Venues of one origin share it.
+
+    Attributes:
+        name: The dialect and the host.
+        quotas: Its limits.
+        dials: Dials in the last 60 s.
+        messages: Frames sent in the last 60 s.
+        slots: Users whose slots linger at the venue.
+        silent_until: Until when nothing may be sent, because the venue said so (monotonic).
+        venues: The venues that share it.
+    """
+
+    name: str
+    quotas: Quotas
+    dials: Window = field(init=False)
+    messages: Window = field(init=False)
+    slots: UserSlots = field(factory=UserSlots)
+    silent_until: float = 0.0
+    venues: list[Venue] = field(factory=list, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make the windows of the limits."""
+        self.dials = Window(self.quotas.dials_per_minute)
+        self.messages = Window(self.quotas.messages_per_minute)
+
+    def usage(self, now: float) -> Usage:
+        """Return what the origin holds at `now`."""
+        connections = [connection for venue in self.venues for connection in venue.connections]
+        return Usage(
+            connections=sum(connection.state is not ConnectionState.PARKED for connection in connections),
+            subscriptions=sum(len(connection.members) for connection in connections),
+            users=self.slots.held(self._users(), now),
+        )
+
+    def free_slot(self, user: str | None, now: float) -> None:
+        """Start the linger of a user whom nothing at the venue names any more."""
+        if user is not None and user not in set(self._users()):
+            self.slots.left(user, now)
+
+    def introducing(self) -> bool:
+        """Whether a subscribe that adds a user is in flight."""
+        return any(
+            claim.introduces
+            for venue in self.venues
+            for connection in venue.connections
+            for claim in connection.claims.values()
+        )
+
+    def _users(self) -> Iterator[str]:
+        for venue in self.venues:
+            for connection in venue.connections:
+                yield from connection.users
+                yield from (claim.atom.user or "" for claim in connection.claims.values() if claim.holds_user())
+
+
+@define(eq=False)
+class Venue:
+    """A named instance of a dialect, with what is wanted of it.
+
+    Attributes:
+        name: Its name.
+        origin: What its quotas are counted with.
+        decode: Decodes the payload of a frame.
+        compose: Makes the snapshot of a log, for a type.
+        connections: Its connections, oldest first.
+        attention: The subscriptions that wait for something, by id; a live one that is held is not among them.
+        opened: How many connections it has ever had: the next one's number.
+        error: Why the venue as a whole is parked, or None.
+    """
+
+    name: str
+    origin: Origin
+    decode: Decode
+    compose: ComposeFor
+    connections: list[Connection] = field(factory=list)
+    attention: dict[str, Entry] = field(factory=dict)
+    opened: int = 0
+    error: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Join the origin."""
+        self.origin.venues.append(self)
+
+
+@define(eq=False)
+class Registry:
+    """Everything that is wanted, and where it is.
+
+    Attributes:
+        note: Where facts go.
+        venues: The venues, by name.
+        entries: The subscriptions, by id; ended ones are gone from it.
+        ended: The epochs of the newest ended ones, by id.
+    """
+
+    note: Notebook
+    venues: dict[str, Venue] = field(factory=dict)
+    entries: dict[str, Entry] = field(factory=dict)
+    ended: dict[str, int] = field(factory=dict)
+
+    def venue(self, name: str) -> Venue:
+        """Return a venue.
+
+        Raises:
+            UnknownVenueError: There is none of this name.
+        """
+        try:
+            return self.venues[name]
+        except KeyError:
+            known = ", ".join(sorted(self.venues)) or "none"
+            raise UnknownVenueError(f"there is no venue {name!r}; the venues are: {known}") from None
+
+    def entry(self, entry_id: str) -> Entry:
+        """Return a subscription.
+
+        Raises:
+            NotFoundError: None has this id.
+        """
+        try:
+            return self.entries[entry_id]
+        except KeyError:
+            raise NotFoundError(entry_id) from None
+
+    def want(self, venue_name: str, atom: Atom, *, wall: float, epoch: int = 0) -> tuple[Entry, bool]:
+        """Return the subscription of a wish, and whether it is new: equal keys are one subscription.
+
+        Args:
+            venue_name: The venue.
+            atom: The checked wish.
+            wall: Now, in unix seconds.
+            epoch: The numbering of a new one, where an earlier life of it is known.
+        """
+        venue = self.venue(venue_name)
+        key = format_key(venue.name, atom.type.name, atom.params)
+        found = self.entries.get(subscription_id(key))
+        if found is not None:
+            return found, False
+        entry = new_entry(venue, atom, key, wall=wall)
+        entry.epoch = max(epoch, self.ended.pop(entry.id, -1) + 1)
+        self.entries[entry.id] = entry
+        venue.attention[entry.id] = entry
+        return entry, True
+
+    def hold(self, entry: Entry, buffer: Buffer) -> None:
+        """Let a consumer hold a subscription: it gets the present state first, where the type has one, then all that comes."""
+        if buffer in entry.buffers:
+            return
+        if self.entries.get(entry.id) is not entry:
+            buffer.close(SubscriptionClosedError(f"{entry.key} has been ended"))
+            return
+        if entry.state is State.LIVE:
+            message = replay(entry.type.join, entry.last, entry.log)
+            if message is not None:
+                buffer.put(message)
+                buffer.wake()
+        entry.buffers.append(buffer)
+        entry.unheld_since = None
+
+    def release(self, entry: Entry, buffer: Buffer, now: float) -> None:
+        """Take a consumer's hold away; the last hold of a subscription that is not kept starts its linger."""
+        if buffer in entry.buffers:
+            entry.buffers.remove(buffer)
+            entry.counters.dropped += buffer.dropped
+            entry.counters.conflated += buffer.conflated
+        self.check_held(entry, now)
+
+    def check_held(self, entry: Entry, now: float) -> None:
+        """Start the linger of a subscription that nobody holds and nobody keeps."""
+        if self.entries.get(entry.id) is not entry:
+            return
+        if not entry.kept and not entry.buffers and entry.unheld_since is None:
+            entry.unheld_since = now
+            self.venues[entry.venue].attention[entry.id] = entry
+
+    def end(self, entry: Entry, *, by: str, now: float) -> None:
+        """End a subscription for everybody; its unsubscribe is sent when the keeper next looks."""
+        if self.entries.get(entry.id) is not entry:
+            return
+        self.unplace(entry, now)
+        entry.counters.end_live(now)
+        move(entry, State.CLOSED)
+        entry.tell(Closed(by=by))
+        for buffer in entry.buffers:
+            buffer.close(SubscriptionClosedError(f"{entry.key} was ended by {by}"))
+            buffer.wake()
+        entry.buffers.clear()
+        del self.entries[entry.id]
+        self._remember_end(entry.id, entry.epoch)
+        self.venues[entry.venue].attention.pop(entry.id, None)
+        self.note(Fact(kind="closed", venue=entry.venue, subscription_id=entry.id, detail={"by": by}))
+
+    def forget(self, entry: Entry) -> None:
+        """Take back a wish that was refused before anything was done about it."""
+        del self.entries[entry.id]
+        self.venues[entry.venue].attention.pop(entry.id, None)
+        self._remember_end(entry.id, entry.epoch - 1)
+
+    def unplace(self, entry: Entry, now: float) -> None:
+        """Take a subscription off its connection; where the venue was asked for it there, that is to be ended."""
+        connection = entry.connection
+        if connection is None:
+            return
+        connection.remove(entry, now)
+        claim = connection.claims.get(entry.wire_key)
+        if claim is not None and claim.key == entry.key and claim.phase in {Phase.ASKED, Phase.HELD}:
+            claim.phase = Phase.ENDING
+            claim.deadline = None
+            claim.attempts = 0
+
+    def _remember_end(self, entry_id: str, epoch: int) -> None:
+        """Keep the numbering of an ended subscription, so that a new life of it does not repeat it."""
+        self.ended.pop(entry_id, None)
+        self.ended[entry_id] = epoch
+        if len(self.ended) > MAX_ENDED:
+            del self.ended[next(iter(self.ended))]
+
+    def by_user(self, user: str) -> Iterator[Entry]:
+        """Yield the subscriptions that name a user; the case of an address does not matter."""
+        wanted = user.lower()
+        return (entry for entry in self.entries.values() if (entry.user or "").lower() == wanted)
+
+
+def new_entry(venue: Venue, atom: Atom, key: str, *, wall: float) -> Entry:
+    """Return the record of a subscription that is wanted for the first time."""
+    entry_id = subscription_id(key)
+    return Entry(
+        id=entry_id,
+        key=key,
+        venue=venue.name,
+        atom=atom,
+        source=Source(
+            venue=venue.name, type=atom.type.name, key=key, subscription_id=entry_id, decode=venue.decode
+        ),
+        channel=atom.type.channel[0],
+        subscribed_at=wall,
+        log=Log(venue.compose(atom.type)) if atom.type.join is Join.LOG else None,
+    )

@@ -1,0 +1,1 @@
+"""The actors of the manager: thin shells that perform what the pure model decides."""

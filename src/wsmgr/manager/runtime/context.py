@@ -1,0 +1,173 @@
+"""What the actors share: the registry, the venues as they are configured, and where to reach one another.
+
+Everything here is a plain object that outlives every actor. A restarted actor writes its new ref in its place, and whoever
+casts to a ref that has just died loses nothing: the keeper looks again, and a link asks again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from anyio import CapacityLimiter
+from attrs import define, field
+from structlog.typing import EventDict
+
+from wsmgr.actors import ActorRef, DynamicSupervisor
+from wsmgr.manager.model.connection import Connection
+from wsmgr.manager.model.dialling import Dialling
+from wsmgr.manager.model.fact import Fact, Note
+from wsmgr.manager.model.registry import Origin, Registry, Venue
+from wsmgr.manager.runtime.clock import Clock
+from wsmgr.manager.transport.protocol import Connect
+from wsmgr.manager.venues.dialect import Dialect
+
+NOTES = 10_000
+SYNC_CALLBACKS = 32
+
+
+@define(eq=False)
+class OriginContext:
+    """One origin and its dialer.
+
+    Attributes:
+        origin: The model's record.
+        dialling: The state of its dials: it outlives the dialer.
+        dialer: The dialer, or None while there is none.
+    """
+
+    origin: Origin
+    dialling: Dialling
+    dialer: ActorRef[Any] | None = None
+
+
+@define(eq=False)
+class VenueContext:
+    """One venue as it runs.
+
+    Attributes:
+        model: The model's record.
+        dialect: How it speaks.
+        url: Its configured address.
+        urls: The address of each of its hosts.
+        origin: Its origin.
+        keeper: The keeper, or None while there is none.
+        connections: The supervisor of its connections, or None while there is none.
+        links: The links by connection id.
+        sessions: The sessions of open sockets by connection id.
+        look_pending: Whether the keeper has been told to look and has not looked yet.
+    """
+
+    model: Venue
+    dialect: Dialect
+    url: str
+    urls: dict[str, str]
+    origin: OriginContext
+    keeper: ActorRef[Any] | None = None
+    connections: DynamicSupervisor | None = None
+    links: dict[str, ActorRef[Any]] = field(factory=dict)
+    sessions: dict[str, ActorRef[Any]] = field(factory=dict)
+    supervisors: dict[str, ActorRef[Any]] = field(factory=dict)
+    look_pending: bool = False
+
+
+@define(eq=False)
+class Context:
+    """Everything that the actors of one manager share.
+
+    Attributes:
+        clock: The clocks.
+        connect: The transport of the running loop.
+        uniform: Draws from [low, high]: backoff's randomness.
+        registry: The routing registry.
+        venues: The venues by name.
+        origins: The origins by name.
+        notes: Facts that the store has not taken yet; bounded, oldest out first.
+        notes_lost: Facts that were lost because the store was away for too long.
+        store_note: Gives a fact to the store; False where the store cannot take it now.
+        venue_supervisor: The supervisor of the venues.
+        consumer_supervisor: The supervisor of callback consumers.
+        writer: The store's writer, or None while there is none.
+        consumers: The callback consumers that run.
+        threads: How many sync callbacks may run at once.
+        draining: Whether the manager has been told to end: nothing new is taken.
+    """
+
+    clock: Clock
+    connect: Connect
+    registry: Registry = field(init=False)
+    uniform: Callable[[float, float], float] = random.uniform
+    venues: dict[str, VenueContext] = field(factory=dict)
+    origins: dict[str, OriginContext] = field(factory=dict)
+    notes: deque[Note] = field(factory=lambda: deque(maxlen=NOTES))
+    notes_lost: int = 0
+    store_note: Callable[[Note], bool] | None = None
+    venue_supervisor: DynamicSupervisor | None = None
+    consumer_supervisor: DynamicSupervisor | None = None
+    writer: ActorRef[Any] | None = None
+    consumers: set[ActorRef[Any]] = field(factory=set)
+    threads: CapacityLimiter = field(factory=lambda: CapacityLimiter(SYNC_CALLBACKS))
+    draining: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Make the registry, whose facts come here."""
+        self.registry = Registry(note=self.note)
+
+    def note(self, note: Note) -> None:
+        """Take a fact: for the log at once, for the store as soon as it can take it."""
+        if isinstance(note, Fact):
+            log(note)
+        if self.store_note is not None and self.store_note(note):
+            return
+        if len(self.notes) == NOTES:
+            self.notes_lost += 1
+        self.notes.append(note)
+
+    def look(self, venue: str) -> None:
+        """Tell a venue's keeper to look: something may be to be done. Never blocks; telling twice is telling once."""
+        context = self.venues[venue]
+        if not context.look_pending and context.keeper is not None:
+            context.look_pending = context.keeper.cast(LOOK)
+
+    def connection(self, connection_id: str) -> Connection | None:
+        """Return a connection by its id, or None."""
+        for venue in self.venues.values():
+            for connection in venue.model.connections:
+                if connection.id == connection_id:
+                    return connection
+        return None
+
+
+class _Look:
+    """The keeper's cue."""
+
+
+LOOK = _Look()
+
+
+def log(fact: Fact) -> None:
+    """Write a fact to the log: one line for a connection or a transition, under the venue's own logger.
+
+    It goes through the standard library's logging, whatever structlog's own configuration is: a library never configures
+    logging, and never writes to stdout. The fields are in the text and, for formatters, in the record's `fields`.
+    """
+    name = f"wsmgr.manager.{fact.venue}" if fact.venue else "wsmgr.manager"
+    about = {"connection": fact.connection, "subscription": fact.subscription_id, "actor": fact.actor}
+    known = {key: value for key, value in about.items() if value is not None}
+    logger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[structlog.stdlib.filter_by_level, _to_logging],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    getattr(logger, fact.level)(fact.kind, **known, **fact.detail)
+
+
+def _to_logging(_logger: object, _method: str, event: EventDict) -> tuple[tuple[str], dict[str, Any]]:
+    fields = dict(event)
+    kind = fields.pop("event")
+    text = " ".join([str(kind), *(f"{key}={value!r}" for key, value in fields.items())])
+    return (text.replace("%", "%%"),), {"extra": {"kind": kind, "fields": fields}}

@@ -1,0 +1,244 @@
+"""The consumer's handle of a subscription: an async iterator over its messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+
+import anyio
+
+from wsmgr.manager.model.continuity import Event
+from wsmgr.manager.model.delivery import Buffer, Item, Policy
+from wsmgr.manager.model.errors import (
+    LaggedError,
+    RejectedError,
+    SubscribeTimeoutError,
+    SubscriptionClosedError,
+    SubscriptionFailedError,
+)
+from wsmgr.manager.model.message import Message
+from wsmgr.manager.model.metrics import Counters
+from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.runtime.context import Context
+
+
+class Subscription:
+    """One consumer of a subscription.
+
+    Iterate over it for messages (and continuity events, where it was asked for with `events=True`). Leaving `async with`, or
+    `unsubscribe()`, ends this consumer; the subscription itself goes on for its other consumers, and for
+    a linger of 15 s after the last one, unless it is kept. The handle belongs to the loop that it was made on.
+
+    Args:
+        context: What the actors share.
+        entry: The subscription.
+        policy: What happens when this consumer is too slow.
+        events: Whether it wants continuity events.
+    """
+
+    def __init__(self, context: Context, entry: Entry, *, policy: Policy, events: bool) -> None:
+        """Hold the subscription."""
+        self._context = context
+        self._entry = entry
+        self._arrived = anyio.Event()
+        self.buffer = Buffer(policy, self._wake, events=events)
+        self._held = True
+        context.registry.hold(entry, self.buffer)
+
+    @property
+    def id(self) -> str:
+        """The subscription's id."""
+        return self._entry.id
+
+    @property
+    def key(self) -> str:
+        """The subscription key."""
+        return self._entry.key
+
+    @property
+    def state(self) -> str:
+        """How far the subscription has come: `pending`, `live`, ..."""
+        return self._entry.state.value
+
+    @property
+    def error(self) -> str | None:
+        """The last refusal or failure in words, or None."""
+        return self._entry.error
+
+    @property
+    def last(self) -> Message | None:
+        """The newest message of the subscription, or None."""
+        return self._entry.last
+
+    @property
+    def metrics(self) -> Counters:
+        """What is counted about the subscription."""
+        return self._entry.counters
+
+    @property
+    def dropped(self) -> int:
+        """How many messages this consumer lost because it was too slow."""
+        return self.buffer.dropped
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        """Iterate over what comes."""
+        return self
+
+    async def __anext__(self) -> Item:
+        """Return the next message or event.
+
+        Cancelling it loses nothing: an item leaves the buffer only when it is returned.
+
+        Raises:
+            StopAsyncIteration: The subscription, or this consumer, was ended.
+            LaggedError: The consumer was too slow and its policy is `fail`.
+            RejectedError: The venue refused the subscription for good.
+            SubscriptionFailedError: It is parked, and this consumer with it.
+        """
+        while True:
+            item = self.buffer.take()
+            if item is not None:
+                return item
+            self._check()
+            await self._wait()
+
+    async def batch(self) -> list[Item]:
+        """Return everything that has come, waiting for the first; raises what iterating raises."""
+        items = [await self.__anext__()]
+        while (item := self.buffer.take()) is not None:
+            items.append(item)
+        return items
+
+    async def next(
+        self, *, timeout: float | None = None, where: Callable[[Message], bool] | None = None
+    ) -> Message:
+        """Return the next message, passing over events and what `where` does not want.
+
+        Args:
+            timeout: Seconds to wait, or None for ever.
+            where: Says whether a message is wanted.
+
+        Raises:
+            TimeoutError: None came in time.
+            SubscriptionClosedError: The subscription, or this consumer, was ended.
+            LaggedError: The consumer was too slow and its policy is `fail`.
+        """
+        with anyio.fail_after(math.inf if timeout is None else timeout):
+            while True:
+                try:
+                    item = await self.__anext__()
+                except StopAsyncIteration:
+                    raise SubscriptionClosedError(f"{self.key} was ended") from None
+                if isinstance(item, Message) and (where is None or where(item)):
+                    return item
+
+    async def wait_live(self, *, timeout: float | None = None) -> None:
+        """Return as soon as the subscription is live.
+
+        Raises:
+            SubscribeTimeoutError: It was not live within `timeout` seconds.
+            RejectedError: The venue refused it for good.
+            SubscriptionFailedError: It was parked.
+            SubscriptionClosedError: It was ended.
+        """
+        await self.wait_for(frozenset({State.LIVE}), timeout=timeout)
+
+    async def wait_for(self, states: frozenset[State], *, timeout: float | None = None) -> None:
+        """Return as soon as the subscription is in one of `states`; raises what `wait_live` raises."""
+        entry = self._entry
+        changed = anyio.Event()
+        watch: Callable[[Entry], None] = lambda _entry: changed.set()  # noqa: E731 - one object, to be removed again
+        entry.watchers.add(watch)
+        try:
+            with anyio.move_on_after(math.inf if timeout is None else timeout):
+                while entry.state not in states:
+                    _refuse(entry)
+                    await changed.wait()
+                    changed = anyio.Event()
+                return
+        finally:
+            entry.watchers.discard(watch)
+        raise SubscribeTimeoutError(
+            self.key, entry.state.value, waits_for(entry), next_attempt_at(entry)
+        )
+
+    async def unsubscribe(self) -> None:
+        """End this consumer. What it has not read is dropped; the subscription goes on for others."""
+        self.release()
+
+    def release(self) -> None:
+        """End this consumer, without waiting for anything."""
+        if self._held:
+            self._held = False
+            self.buffer.close(SubscriptionClosedError(f"this consumer of {self.key} was ended"))
+            self._context.registry.release(self._entry, self.buffer, self._context.clock.monotonic())
+            self._context.look(self._entry.venue)
+            self._wake()
+
+    async def __aenter__(self) -> Subscription:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End this consumer."""
+        self.release()
+
+    def _wake(self) -> None:
+        self._arrived.set()
+
+    async def _wait(self) -> None:
+        self._arrived = anyio.Event()
+        if not len(self.buffer) and self.buffer.closed is None and not self.buffer.failed:
+            await self._arrived.wait()
+
+    def _check(self) -> None:
+        buffer = self.buffer
+        if buffer.failed:
+            raise LaggedError(buffer.dropped)
+        match buffer.closed:
+            case None:
+                return
+            case SubscriptionClosedError():
+                raise StopAsyncIteration
+            case error:
+                raise error
+
+
+def _refuse(entry: Entry) -> None:
+    """Raise where waiting on makes no sense."""
+    match entry.state:
+        case State.REJECTED:
+            raise RejectedError(entry.key, entry.error or "no reason given")
+        case State.FAILED:
+            raise SubscriptionFailedError(f"{entry.key} is parked: {entry.error}")
+        case State.CLOSED:
+            raise SubscriptionClosedError(f"{entry.key} was ended")
+        case _:
+            return
+
+
+def waits_for(entry: Entry) -> str:
+    """Say in words what a subscription waits for."""
+    connection = entry.connection
+    if entry.error is not None:
+        return entry.error
+    if connection is None:
+        return "it waits for a connection"
+    if not connection.ready:
+        why = f": {connection.reason}" if connection.reason else ""
+        return f"the connection {connection.id} to {connection.url} is {connection.state.value}{why}"
+    return f"the venue has not answered on {connection.id}"
+
+
+def next_attempt_at(entry: Entry) -> float | None:
+    """Return when the connection that a subscription waits for dials next, in unix seconds, or None."""
+    return entry.connection.next_attempt_at if entry.connection is not None else None
+
+
+__all__ = ["Event", "Subscription", "next_attempt_at", "waits_for"]

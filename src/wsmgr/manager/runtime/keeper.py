@@ -1,0 +1,158 @@
+"""The keeper of one venue: makes what is so be what is wanted.
+
+It looks (`model.reconciliation`), performs the effects, and sleeps until something falls due or somebody tells it to look. A
+keeper that was restarted adopts what it finds: the connections that run, and the subscriptions on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from wsmgr.actors import Actor, ActorRef, ChildSpec, Continue, Down, MailboxPolicy, SupervisorError, Timer
+from wsmgr.manager.model import progress
+from wsmgr.manager.model.connection import Connection
+from wsmgr.manager.model.reconciliation import (
+    CloseConnection,
+    Effect,
+    OpenConnection,
+    Recycle,
+    Subscribe,
+    Unsubscribe,
+    reconcile,
+)
+from wsmgr.manager.runtime.context import LOOK, Context, VenueContext
+from wsmgr.manager.runtime.dialer import Withdrawn
+from wsmgr.manager.runtime.session import Hang, Send
+
+
+class Keeper(Actor[Any]):
+    """Keeps the subscriptions of one venue.
+
+    Args:
+        context: What the actors share.
+        venue: The venue.
+        connection_spec: Returns the child specification of a connection's supervisor.
+    """
+
+    mailbox = MailboxPolicy(capacity=1024, overflow="reject")
+
+    def __init__(
+        self,
+        context: Context,
+        venue: VenueContext,
+        connection_spec: Callable[[Connection], ChildSpec],
+    ) -> None:
+        """Bind what the keeper works with."""
+        self._context = context
+        self._venue = venue
+        self._connection_spec = connection_spec
+        self._timer: Timer | None = None
+        self._watched: dict[int, str] = {}
+
+    async def init(self) -> Continue:
+        """Take the venue's place."""
+        self._venue.keeper = self.ref
+        self._venue.look_pending = False
+        return Continue()
+
+    async def handle_continue(self, token: object) -> None:
+        """Adopt what runs, start what should, and look."""
+        for connection in list(self._venue.model.connections):
+            running = self._venue.supervisors.get(connection.id)
+            if running is not None:
+                self._watch(connection, running)
+            elif connection.usable:
+                await self._start(connection)
+        await self._look()
+
+    async def handle_cast(self, message: object) -> None:
+        """Look."""
+        await self._look()
+
+    async def handle_info(self, message: object) -> None:
+        """Look when something falls due; park a connection that used up its restarts."""
+        if isinstance(message, Down):
+            self._parked(message)
+        await self._look()
+
+    async def _look(self) -> None:
+        self._venue.look_pending = False
+        now = self._context.clock.monotonic()
+        plan = reconcile(self._context.registry, self._venue.model, now=now, urls=self._venue.urls)
+        for effect in plan.effects:
+            await self._perform(effect)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if plan.wake_at < math.inf:
+            self._timer = self.send_after(max(0.0, plan.wake_at - now), LOOK)
+
+    async def _perform(self, effect: Effect) -> None:
+        dialect = self._venue.dialect
+        match effect:
+            case Subscribe(connection, atom):
+                self._write(connection, Send(dialect.subscribe(atom)))
+            case Unsubscribe(connection, atom):
+                self._write(connection, Send(dialect.unsubscribe(atom)))
+            case Recycle(connection, socket, why) if connection.socket == socket:
+                self._write(connection, Hang(why))
+            case Recycle():
+                # That socket is gone already, which is what was wanted.
+                pass
+            case OpenConnection(connection):
+                await self._start(connection)
+            case CloseConnection(connection):
+                self._close(connection)
+
+    def _write(self, connection: Connection, message: Send | Hang) -> None:
+        """Hand a frame to the socket; where there is none any more, its loss is on its way here."""
+        session = self._venue.sessions.get(connection.id)
+        if session is not None:
+            session.cast(message)
+
+    async def _start(self, connection: Connection) -> None:
+        supervisor = self._venue.connections
+        if supervisor is None:
+            return
+        running = await supervisor.start_child(self._connection_spec(connection))
+        self._venue.supervisors[connection.id] = running
+        self._watch(connection, running)
+
+    def _watch(self, connection: Connection, running: ActorRef[Any]) -> None:
+        self._watched[running.id] = connection.id
+        self.monitor(running)
+
+    def _close(self, connection: Connection) -> None:
+        running = self._venue.supervisors.pop(connection.id, None)
+        if self._venue.origin.dialer is not None:
+            self._venue.origin.dialer.cast(Withdrawn(connection.id))
+        if running is not None:
+            self.start_soon(self._terminate, running)
+
+    async def _terminate(self, running: ActorRef[Any]) -> None:
+        supervisor = self._venue.connections
+        if supervisor is None:
+            return
+        try:
+            await supervisor.terminate_child(running)
+        except SupervisorError:
+            # It ended on its own in the meantime, which is what was wanted.
+            return
+
+    def _parked(self, down: Down) -> None:
+        connection_id = self._watched.pop(down.ref.id, None)
+        if connection_id is None or self._venue.supervisors.get(connection_id) is not down.ref:
+            return
+        del self._venue.supervisors[connection_id]
+        connection = self._context.connection(connection_id)
+        if connection is None:
+            return
+        clock = self._context.clock
+        text = connection.reason or f"its supervisor ended: {down.reason}"
+        progress.parked(
+            self._context.registry, connection, text, now=clock.monotonic(), wall=clock.wall()
+        )
+        if self._venue.origin.dialer is not None:
+            self._venue.origin.dialer.cast(Withdrawn(connection_id))

@@ -1,0 +1,291 @@
+"""The ledger: carries what the registry knows into the store, and back again at a start.
+
+`collect` says what has changed since it was last asked; the store's writer asks every few seconds and at once after a fact.
+`restore` reads what an earlier process left: the kept subscriptions with their counters, and where their gaps begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import define, field
+
+from wsmgr.manager.model.continuity import Interruption
+from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened, Note
+from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.store import queries
+from wsmgr.manager.store.changes import (
+    AddEvent,
+    AddGap,
+    AddSamples,
+    Change,
+    CloseGap,
+    CloseSubscription,
+    PutMetrics,
+    PutSubscription,
+)
+from wsmgr.manager.store.committer import Commit
+from wsmgr.manager.store.database import Database
+from wsmgr.manager.store.rows import (
+    CLOSED,
+    EventRow,
+    GapRow,
+    MetricsRow,
+    SampleRow,
+    SubscriptionRow,
+)
+
+LIVE_REFRESH = 60.0
+RESTARTED = "the manager was not running"
+
+
+@define(eq=False)
+class Ledger:
+    """What lies between the registry and the store.
+
+    Args:
+        context: What the actors share.
+    """
+
+    _context: Context
+    _next_gap: int = field(default=1, init=False)
+    _open_gaps: dict[str, int] = field(factory=dict, init=False)
+    _refreshed: float = field(default=0.0, init=False)
+
+    def collect(self) -> Sequence[Change]:
+        """Return what has changed since this was last called."""
+        wall = self._context.clock.wall()
+        now = self._context.clock.monotonic()
+        changes: list[Change] = []
+        notes = self._context.notes
+        while notes:
+            changes.extend(self._of_note(notes.popleft(), wall))
+        refresh = now - self._refreshed >= LIVE_REFRESH
+        if refresh:
+            self._refreshed = now
+        rows: list[MetricsRow] = []
+        samples: list[SampleRow] = []
+        for entry in self._context.registry.entries.values():
+            if not entry.stored:
+                entry.stored = True
+                changes.append(PutSubscription(subscription_row(entry, wall)))
+            counters = entry.counters
+            if counters.dirty or (refresh and counters.live_since is not None):
+                rows.append(metrics_row(entry, now=now, wall=wall))
+                samples.append(
+                    SampleRow(
+                        subscription_id=entry.id,
+                        at=wall - wall % 60.0,
+                        messages=counters.messages - counters.stored,
+                        bytes=counters.bytes - counters.stored_bytes,
+                        dropped=counters.dropped - counters.stored_dropped,
+                    )
+                )
+                counters.mark_stored()
+        if rows:
+            changes += [PutMetrics(tuple(rows)), AddSamples(tuple(samples))]
+        return changes
+
+    def store_note(self, note: Note) -> bool:
+        """Give a fact to the writer; returns False where there is none that can take it."""
+        writer = self._context.writer
+        if writer is None or not writer.alive:
+            return False
+        changes = self._of_note(note, self._context.clock.wall())
+        return not changes or writer.cast(Commit(tuple(changes)))
+
+    def collect_all(self) -> None:
+        """Have the next `collect` return everything: a writer that crashed may not have written what it took."""
+        for entry in self._context.registry.entries.values():
+            entry.stored = False
+            entry.counters.changed = True
+
+    def restore(self, database: Database) -> None:
+        """Bring back what an earlier process left in the database.
+
+        Kept subscriptions are wanted again, under their ids and with their counters; held ones ended with the process that
+        held them. What was live then is interrupted since the last proof that the process was alive.
+        """
+        registry = self._context.registry
+        wall = self._context.clock.wall()
+        self._next_gap = (queries.last_gap_id(database) or 0) + 1
+        opened = {gap.subscription_id: gap for gap in queries.list_gaps(database, open_only=True, limit=1_000_000)}
+        metrics = {row.id: counters for row, counters in queries.list_metrics(database)}
+        flushed = queries.flushed_at(database)
+        for row in queries.list_subscriptions(database, state=CLOSED):
+            registry.ended[row.id] = row.epoch
+        for row in queries.list_subscriptions(database):
+            if not row.kept:
+                registry.ended[row.id] = row.epoch
+                self._context.notes.append(_ended_with_its_process(row))
+                continue
+            entry = self._wanted_again(row)
+            if entry is not None:
+                self._resume(entry, metrics.get(row.id), opened.get(row.id), flushed or wall)
+
+    def _wanted_again(self, row: SubscriptionRow) -> Entry | None:
+        """Want a stored subscription again; one that the catalog or the configuration no longer knows is told of."""
+        registry = self._context.registry
+        venue = self._context.venues.get(row.venue)
+        if venue is None:
+            self._not_restored(row, f"there is no venue {row.venue!r} any more")
+            return None
+        try:
+            atom = venue.dialect.atom(row.type, row.params)
+        except UsageError as error:
+            self._not_restored(row, str(error))
+            return None
+        entry, _ = registry.want(row.venue, atom, wall=row.subscribed_at, epoch=row.epoch + 1)
+        entry.kept = True
+        entry.owner = row.owner
+        return entry
+
+    def _not_restored(self, row: SubscriptionRow, why: str) -> None:
+        self._context.note(
+            Fact(
+                kind="not_restored",
+                level="error",
+                venue=row.venue,
+                subscription_id=row.id,
+                detail={"key": row.key, "why": why},
+            )
+        )
+
+    def _resume(self, entry: Entry, metrics: MetricsRow | None, gap: GapRow | None, flushed: float) -> None:
+        if metrics is not None:
+            restore_counters(entry, metrics)
+        if gap is not None and gap.id is not None:
+            self._open_gaps[entry.id] = gap.id
+            entry.interruption = Interruption(
+                since=gap.started_at, since_monotonic=None, reason=gap.reason, connection=gap.connection
+            )
+        elif entry.counters.live_seconds > 0 or entry.counters.messages > 0:
+            entry.interruption = Interruption(since=flushed, since_monotonic=None, reason=RESTARTED)
+            self._context.note(GapOpened(subscription_id=entry.id, interruption=entry.interruption))
+
+    def _of_note(self, note: Note, wall: float) -> Sequence[Change]:
+        match note:
+            case Fact(level="debug"):
+                return []
+            case Fact():
+                return [AddEvent(_event_row(note, wall)), *self._closing(note, wall)]
+            case GapOpened(subscription_id=id_, interruption=interruption):
+                self._open_gaps[id_] = self._next_gap
+                self._next_gap += 1
+                return [AddGap(_gap_row(self._open_gaps[id_], id_, interruption))]
+            case GapClosed(subscription_id=id_, gap=gap):
+                number = self._open_gaps.pop(id_, None)
+                if number is None:
+                    return []
+                return [
+                    CloseGap(
+                        id=number,
+                        ended_at=gap.ended_at,
+                        duration_seconds=gap.duration,
+                        missing=gap.missing,
+                        attempts=gap.attempts,
+                        healed_by=gap.healed_by,
+                    )
+                ]
+
+    def _closing(self, fact: Fact, wall: float) -> Sequence[Change]:
+        """Return the end of a subscription's row, where this fact is the end of a subscription that is not wanted again."""
+        if fact.kind != "closed" or fact.subscription_id is None:
+            return []
+        self._open_gaps.pop(fact.subscription_id, None)
+        if fact.subscription_id in self._context.registry.entries:
+            return []
+        return [CloseSubscription(id=fact.subscription_id, at=wall)]
+
+
+def subscription_row(entry: Entry, wall: float) -> SubscriptionRow:
+    """Return the row of a subscription."""
+    return SubscriptionRow(
+        id=entry.id,
+        venue=entry.venue,
+        type=entry.type.name,
+        key=entry.key,
+        params=entry.atom.params,
+        connection_class=entry.type.connection_class.value,
+        kept=entry.kept,
+        owner=entry.owner,
+        state=entry.state.value,
+        error=entry.error,
+        epoch=entry.epoch,
+        subscribed_at=entry.subscribed_at,
+        updated_at=wall,
+    )
+
+
+def metrics_row(entry: Entry, *, now: float, wall: float) -> MetricsRow:
+    """Return the counters of a subscription; what its present consumers have dropped is among them."""
+    counters = entry.counters
+    uptime = max(0.0, wall - entry.subscribed_at)
+    live = counters.live(now)
+    return MetricsRow(
+        subscription_id=entry.id,
+        message_count=counters.messages,
+        byte_count=counters.bytes,
+        first_message_at=counters.first_at,
+        last_message_at=counters.last_at,
+        messages_per_minute=counters.messages_per_minute(now),
+        uptime_seconds=uptime,
+        live_seconds=live,
+        availability=min(1.0, live / uptime) if uptime > 0 else 0.0,
+        reconnects=counters.reconnects,
+        gap_count=counters.gaps,
+        gap_seconds=counters.gap_seconds,
+        dropped=counters.dropped + sum(buffer.dropped for buffer in entry.buffers),
+        duplicates=counters.duplicates,
+    )
+
+
+def restore_counters(entry: Entry, row: MetricsRow) -> None:
+    """Let the counters of a subscription go on from a stored row."""
+    counters = entry.counters
+    counters.messages = row.message_count
+    counters.bytes = row.byte_count
+    counters.first_at = row.first_message_at
+    counters.last_at = row.last_message_at
+    counters.live_seconds = row.live_seconds
+    counters.reconnects = row.reconnects
+    counters.gaps = row.gap_count
+    counters.gap_seconds = row.gap_seconds
+    counters.dropped = row.dropped
+    counters.duplicates = row.duplicates
+    counters.resume_sampling()
+    counters.mark_stored()
+
+
+def _event_row(fact: Fact, wall: float) -> EventRow:
+    detail: Mapping[str, object] = {"venue": fact.venue, **fact.detail} if fact.venue else fact.detail
+    return EventRow(
+        at=wall,
+        level=fact.level,
+        kind=fact.kind,
+        actor=fact.actor,
+        connection=fact.connection,
+        subscription_id=fact.subscription_id,
+        detail=dict(detail),
+    )
+
+
+def _gap_row(number: int, subscription_id: str, interruption: Interruption) -> GapRow:
+    return GapRow(
+        id=number,
+        subscription_id=subscription_id,
+        connection=interruption.connection,
+        started_at=interruption.since,
+        reason=interruption.reason,
+    )
+
+
+def _ended_with_its_process(row: SubscriptionRow) -> Fact:
+    return Fact(
+        kind="closed",
+        venue=row.venue,
+        subscription_id=row.id,
+        detail={"by": "the end of the process that held it", "state": State.CLOSED.value},
+    )

@@ -1,0 +1,31 @@
+"""The scribe: the store's writer, in its place in the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.runtime.ledger import Ledger
+from wsmgr.manager.store.database import Database
+from wsmgr.manager.store.writer import Writer
+
+
+class Scribe(Writer):
+    """The writer of a manager: it asks the ledger what has changed, and is reached through the context.
+
+    Args:
+        context: What the actors share.
+        ledger: Says what has changed.
+        database: The database.
+        desired: The copy of the desired state, or None where the state is in memory.
+    """
+
+    def __init__(self, context: Context, ledger: Ledger, database: Database, desired: Path | None) -> None:
+        """Bind the writer to the ledger."""
+        super().__init__(database, desired=desired, collect=ledger.collect, now=context.clock.wall)
+        self._context = context
+
+    async def init(self) -> None:
+        """Take the store's place."""
+        await super().init()
+        self._context.writer = self.ref

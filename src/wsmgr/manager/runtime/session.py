@@ -1,0 +1,301 @@
+"""The session: one socket, from the dial to its end.
+
+Its reader is a task of its own that belongs to the actor: while it waits for the socket's end, the transport hands batches of
+frames to the dispatcher, which is a plain call. The actor's mailbox carries only what is sent. Two clocks run: the
+keep-alive that the venue's idle rule asks for, and the probe that finds a half-open socket.
+
+The probe counts its own ticks rather than seconds: after a stall of the loop, or a suspend of the machine, it has not
+ticked either, so no socket is declared dead before it was read again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from wsmgr.actors import Actor, ActorRef, Continue, Crash, ExitReason, MailboxPolicy, Stop, Timer
+from wsmgr.manager.model import progress
+from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
+from wsmgr.manager.model.dispatch import Dispatcher
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.frame import Ack, Frame, Ping, Refusal, RefusalKind
+from wsmgr.manager.model.quota import WINDOW
+from wsmgr.manager.model.subscription import State
+from wsmgr.manager.model.subscription_key import format_key, subscription_id
+from wsmgr.manager.runtime.context import Context, VenueContext
+from wsmgr.manager.transport.errors import DialError, SocketClosedError
+from wsmgr.manager.transport.protocol import Closed, Dial, Socket
+
+PROBE_TICK = 1.0
+PROBE_AFTER = 5
+PROBE_WITHIN = 8
+
+
+class ConnectionLostError(Exception):
+    """A socket ended, for a reason of the network or the venue: expected, and never a bug.
+
+    Args:
+        reason: What happened, in half a sentence.
+        closed: How the socket ended, where it had been open.
+        dial: Why the dial failed, where it had not.
+    """
+
+    expected = True
+
+    def __init__(self, reason: str, *, closed: Closed | None = None, dial: DialError | None = None) -> None:
+        """Keep what is known of the end."""
+        super().__init__(reason)
+        self.reason = reason
+        self.closed = closed
+        self.dial = dial
+
+
+@frozen
+class Opened:
+    """Said to the link: the socket is open and takes subscriptions."""
+
+
+@frozen
+class Send:
+    """Said to the session: write a frame."""
+
+    frame: bytes
+
+
+@frozen
+class Hang:
+    """Said to the session: say goodbye and end.
+
+    Attributes:
+        reason: Why, in half a sentence.
+    """
+
+    reason: str
+
+
+@frozen
+class _Tick:
+    """The probe's beat."""
+
+
+@frozen
+class _KeepAlive:
+    """The keep-alive's beat."""
+
+
+class Session(Actor[Any]):
+    """One socket of a connection.
+
+    Args:
+        context: What the actors share.
+        venue: The connection's venue.
+        connection: The connection.
+        link: Told when the socket is open.
+    """
+
+    trap_exit = True
+    mailbox = MailboxPolicy(capacity=65_536, overflow="reject")
+
+    def __init__(
+        self, context: Context, venue: VenueContext, connection: Connection, link: ActorRef[Any]
+    ) -> None:
+        """Bind what the session works with; nothing is dialled yet."""
+        self._context = context
+        self._venue = venue
+        self._connection = connection
+        self._link = link
+        self._socket: Socket | None = None
+        self._silent_ticks = 0
+        self._bytes_seen = 0
+        self._dispatch = Dispatcher(
+            context.registry,
+            connection,
+            classify=venue.dialect.classify,
+            on_control=self._control,
+            monotonic=context.clock.monotonic,
+            wall=context.clock.wall,
+        )
+
+    async def init(self) -> Continue:
+        """Start at once; the network is for later."""
+        return Continue()
+
+    async def handle_continue(self, token: object) -> None:
+        """Dial, beside the mailbox."""
+        self.start_soon(self._serve)
+
+    async def handle_cast(self, message: Send | Hang) -> Stop | None:
+        """Write a frame, or end."""
+        match message:
+            case Send(frame):
+                return await self._send(frame)
+            case Hang(reason):
+                await self._goodbye(reason)
+                return Stop(Crash(ConnectionLostError(reason)))
+
+    async def handle_info(self, message: object) -> Stop | None:
+        """Beat: keep alive, and probe."""
+        match message:
+            case Timer(message=_KeepAlive()):
+                return await self._keep_alive()
+            case Timer(message=_Tick()):
+                return await self._probe()
+            case _:
+                return None
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """Say goodbye to the venue, where there is still a socket."""
+        await self._goodbye("")
+        self._venue.sessions.pop(self._connection.id, None)
+
+    async def _serve(self) -> None:
+        dial = Dial(url=self._connection.url)
+        try:
+            async with self._context.connect(dial, self._on_batch) as socket:
+                self._open(socket)
+                closed = await socket.wait_closed()
+        except DialError as error:
+            raise ConnectionLostError(str(error), dial=error) from error
+        if closed.error is not None and closed.by == "us":
+            raise closed.error
+        raise ConnectionLostError(str(closed), closed=closed)
+
+    def _open(self, socket: Socket) -> None:
+        self._socket = socket
+        self._venue.sessions[self._connection.id] = self.ref
+        clock = self._context.clock
+        progress.opened(
+            self._context.registry, self._connection, now=clock.monotonic(), wall=clock.wall()
+        )
+        self._link.cast(Opened())
+        self.send_interval(PROBE_TICK, _Tick())
+        self.send_interval(self._venue.dialect.keep_alive.interval, _KeepAlive())
+        self._context.look(self._venue.model.name)
+
+    def _on_batch(self, frames: list[bytes]) -> None:
+        clock = self._context.clock
+        self._connection.last_inbound_at = clock.wall()
+        self._connection.last_inbound_monotonic = clock.monotonic()
+        self._dispatch(frames)
+
+    def _control(self, frame: Frame) -> None:
+        match frame:
+            case Ack():
+                self._acknowledged(frame)
+            case Refusal():
+                self._refused(frame)
+            case Ping(answer):
+                self.ref.cast(Send(answer))
+            case _:
+                pass
+
+    def _acknowledged(self, ack: Ack) -> None:
+        clock = self._context.clock
+        key = format_key(self._venue.model.name, ack.type, ack.params)
+        if ack.method == "subscribe":
+            known = progress.acknowledged(
+                self._context.registry,
+                self._connection,
+                key,
+                already=ack.already,
+                now=clock.monotonic(),
+                wall=clock.wall(),
+            )
+        else:
+            known = progress.end_acknowledged(
+                self._context.registry, self._connection, key, now=clock.monotonic()
+            )
+        if known:
+            self._context.look(self._venue.model.name)
+        else:
+            self._note("unexpected_ack", {"method": ack.method, "key": key, "already": ack.already})
+
+    def _refused(self, refusal: Refusal) -> None:
+        now = self._context.clock.monotonic()
+        if refusal.kind is RefusalKind.MESSAGES:
+            self._venue.model.origin.silent_until = now + WINDOW
+        claim = self._refused_claim(refusal)
+        entry = None if claim is None else self._context.registry.entries.get(subscription_id(claim.key))
+        if claim is None:
+            self._note("refusal", {"words": refusal.words, "kind": refusal.kind.value})
+        elif entry is not None and entry.connection is self._connection and entry.state is State.SUBSCRIBING:
+            final = refusal.kind in {RefusalKind.INVALID, RefusalKind.UNKNOWN}
+            progress.refused(self._context.registry, entry, refusal.words, final=final, now=now)
+        else:
+            progress.refused_claim(self._connection, claim)
+        self._context.look(self._venue.model.name)
+
+    def _refused_claim(self, refusal: Refusal) -> Claim | None:
+        """Return what a refusal means: what it names, else the only request that it can mean."""
+        if refusal.type is not None and refusal.params is not None:
+            return self._connection.claim_of(
+                format_key(self._venue.model.name, refusal.type, refusal.params)
+            )
+        claims = self._connection.claims.values()
+        match refusal.kind:
+            case RefusalKind.USERS:
+                meant = [claim for claim in claims if claim.introduces]
+            case RefusalKind.SUBSCRIPTIONS:
+                meant = [claim for claim in claims if claim.phase is Phase.ASKED]
+            case _:
+                return None
+        return meant[0] if len(meant) == 1 else None
+
+    async def _send(self, frame: bytes) -> Stop | None:
+        if self._socket is None:
+            return None
+        try:
+            await self._socket.send(frame)
+        except SocketClosedError as error:
+            return Stop(Crash(ConnectionLostError(str(error))))
+        return None
+
+    async def _keep_alive(self) -> Stop | None:
+        frame = self._venue.dialect.keep_alive.frame
+        if frame is not None:
+            return await self._send(frame)
+        return await self._ping()
+
+    async def _ping(self) -> Stop | None:
+        if self._socket is None:
+            return None
+        try:
+            await self._socket.ping()
+        except SocketClosedError as error:
+            return Stop(Crash(ConnectionLostError(str(error))))
+        return None
+
+    async def _probe(self) -> Stop | None:
+        socket = self._socket
+        if socket is None:
+            return None
+        self._connection.rtt = socket.rtt
+        if socket.bytes_received != self._bytes_seen:
+            self._bytes_seen = socket.bytes_received
+            self._silent_ticks = 0
+            return None
+        self._silent_ticks += 1
+        if self._silent_ticks == PROBE_AFTER:
+            return await self._ping()
+        if self._silent_ticks < PROBE_AFTER + PROBE_WITHIN:
+            return None
+        seconds = PROBE_AFTER + PROBE_WITHIN
+        return Stop(Crash(ConnectionLostError(f"no byte for {seconds} s, and no answer to a ping")))
+
+    async def _goodbye(self, reason: str) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            self._connection.state = ConnectionState.DRAINING
+            await socket.aclose(1000, reason)
+
+    def _note(self, kind: str, detail: dict[str, Any]) -> None:
+        self._context.note(
+            Fact(
+                kind=kind,
+                level="warning",
+                venue=self._venue.model.name,
+                connection=self._connection.id,
+                detail=detail,
+            )
+        )

@@ -1,0 +1,158 @@
+"""The tree: who supervises whom, and what restarts when something dies (DESIGN section 3).
+
+::
+
+    root                              one_for_one
+    ├── store                         one_for_one, backoff
+    │   └── writer                    SQLite on its thread
+    ├── core                          rest_for_one
+    │   ├── registry                  owns the plain objects
+    │   ├── origins                   dynamic: one dialer per origin
+    │   ├── venues                    dynamic, children temporary
+    │   │   └── venue:<name>          one_for_one
+    │   │       ├── connections       dynamic, children temporary
+    │   │       │   └── <connection>  one_for_all: link, session
+    │   │       └── keeper
+    │   └── caretaker
+    ├── consumers                     dynamic, temporary: one per callback
+    ├── edge                          what the daemon serves
+    └── drain                         started last, so stopped first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from wsmgr.actors import Backoff, ChildSpec, DynamicSupervisor, Supervisor
+from wsmgr.manager.model.connection import Connection
+from wsmgr.manager.runtime.caretaker import Caretaker
+from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+from wsmgr.manager.runtime.dialer import Dialer
+from wsmgr.manager.runtime.drain import Drain
+from wsmgr.manager.runtime.keeper import Keeper
+from wsmgr.manager.runtime.ledger import Ledger
+from wsmgr.manager.runtime.link import Link
+from wsmgr.manager.runtime.owner import RegistryOwner
+from wsmgr.manager.runtime.scribe import Scribe
+
+BUDGET = 3
+PERIOD = 60.0
+ORIGIN_BUDGET = 30
+
+MakeWriter = Callable[[], Scribe]
+MakeEdge = Callable[[], Sequence[ChildSpec]]
+
+
+def root(context: Context, make_writer: MakeWriter, ledger: Ledger, edge: MakeEdge) -> Supervisor:
+    """Return the root of a manager's tree.
+
+    Args:
+        context: What the actors share.
+        make_writer: Returns a new writer on the manager's database.
+        ledger: What lies between the registry and the store.
+        edge: Returns what else runs: a daemon's API.
+    """
+    return Supervisor(
+        [
+            _supervisor("store", lambda: _store(context, ledger, make_writer)),
+            _supervisor("core", lambda: _core(context)),
+            _supervisor("consumers", lambda: _consumers(context)),
+            _supervisor("edge", lambda: _edge(edge)),
+            ChildSpec("drain", lambda: Drain(context), shutdown=Drain.DEADLINE + 1.0),
+        ],
+        name="root",
+        max_restarts=BUDGET,
+        max_seconds=PERIOD,
+    )
+
+
+def connection_spec(context: Context, venue: VenueContext, connection: Connection) -> ChildSpec:
+    """Return the child specification of one connection: link and session under a supervisor of their own."""
+
+    def start() -> Supervisor:
+        supervisor = Supervisor(
+            [ChildSpec("link", lambda: Link(context, venue, connection, lambda: supervisor))],
+            strategy="one_for_all",
+            max_restarts=BUDGET,
+            max_seconds=PERIOD,
+        )
+        return supervisor
+
+    return ChildSpec(connection.id, start, type="supervisor", restart="temporary")
+
+
+def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
+    """Return the child specification of one venue."""
+
+    def connections() -> DynamicSupervisor:
+        venue.connections = DynamicSupervisor(max_restarts=BUDGET, max_seconds=PERIOD)
+        venue.supervisors.clear()
+        venue.sessions.clear()
+        return venue.connections
+
+    def start() -> Supervisor:
+        return Supervisor(
+            [
+                _supervisor("connections", connections),
+                ChildSpec(
+                    "keeper",
+                    lambda: Keeper(context, venue, lambda found: connection_spec(context, venue, found)),
+                ),
+            ],
+            strategy="rest_for_one",
+            max_restarts=BUDGET,
+            max_seconds=PERIOD,
+        )
+
+    return ChildSpec(f"venue:{venue.model.name}", start, type="supervisor", restart="temporary")
+
+
+def _store(context: Context, ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
+    def writer() -> Scribe:
+        ledger.collect_all()
+        return make_writer()
+
+    backoff = Backoff(initial=1.0, maximum=30.0, reset=60.0)
+    return Supervisor(
+        [ChildSpec("writer", writer, backoff=backoff, shutdown=10.0)], max_restarts=BUDGET, max_seconds=PERIOD
+    )
+
+
+def _core(context: Context) -> Supervisor:
+    def venues() -> DynamicSupervisor:
+        context.venue_supervisor = DynamicSupervisor(max_restarts=BUDGET, max_seconds=PERIOD)
+        return context.venue_supervisor
+
+    return Supervisor(
+        [
+            ChildSpec("registry", lambda: RegistryOwner(context.registry)),
+            _supervisor("origins", lambda: _origins(context)),
+            _supervisor("venues", venues),
+            ChildSpec("caretaker", lambda: Caretaker(context, lambda venue: venue_spec(context, venue))),
+        ],
+        strategy="rest_for_one",
+        max_restarts=BUDGET,
+        max_seconds=PERIOD,
+    )
+
+
+def _origins(context: Context) -> Supervisor:
+    def dialer(origin: OriginContext) -> ChildSpec:
+        return ChildSpec(f"dialer:{origin.origin.name}", lambda: Dialer(context, origin))
+
+    return Supervisor(
+        [dialer(origin) for origin in context.origins.values()], max_restarts=ORIGIN_BUDGET, max_seconds=PERIOD
+    )
+
+
+def _consumers(context: Context) -> DynamicSupervisor:
+    context.consumer_supervisor = DynamicSupervisor(max_restarts=BUDGET, max_seconds=PERIOD)
+    return context.consumer_supervisor
+
+
+def _edge(edge: MakeEdge) -> Supervisor:
+    return Supervisor(list(edge()), max_restarts=BUDGET, max_seconds=PERIOD)
+
+
+def _supervisor(name: str, start: Callable[[], Supervisor | DynamicSupervisor]) -> ChildSpec:
+    return ChildSpec(name, start, type="supervisor")

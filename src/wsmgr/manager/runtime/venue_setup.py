@@ -1,0 +1,78 @@
+"""Sets up the venues of a configuration: their dialects, addresses and origins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from wsmgr.manager.config import Config, VenueConfig
+from wsmgr.manager.model.dialling import Dialling
+from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.model.registry import Origin, Venue
+from wsmgr.manager.model.subscription_type import SubscriptionType
+from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+from wsmgr.manager.venues.dialects import dialect_named
+from wsmgr.manager.venues.dialect import Dialect
+
+
+def add_venues(context: Context, config: Config) -> None:
+    """Add the configured venues to a context.
+
+    Raises:
+        ConfigurationError: A dialect is unknown, or two venues are the same account of the same host.
+    """
+    seen: dict[tuple[str, str, str | None], str] = {}
+    for venue in config.venues:
+        dialect = dialect_named(venue.dialect)
+        url = venue.url or dialect.default_url
+        identity = (venue.dialect, _host(url), venue.account)
+        if identity in seen:
+            raise ConfigurationError(
+                f"the venues {seen[identity]!r} and {venue.name!r} are the same account of {identity[1]}; keep one"
+            )
+        seen[identity] = venue.name
+        context.venues[venue.name] = _venue(context, venue, dialect, url)
+
+
+def _venue(context: Context, config: VenueConfig, dialect: Dialect, url: str) -> VenueContext:
+    hosts = {subscription_type.host for subscription_type in dialect.catalog.values()}
+    origin = _origin(context, config, dialect, url)
+    model = Venue(
+        name=config.name,
+        origin=origin.origin,
+        decode=dialect.payload,
+        compose=lambda found: _compose(dialect, found),
+    )
+    context.registry.venues[config.name] = model
+    return VenueContext(
+        model=model,
+        dialect=dialect,
+        url=url,
+        urls={host: dialect.url(url, host) for host in hosts},
+        origin=origin,
+    )
+
+
+def _origin(context: Context, config: VenueConfig, dialect: Dialect, url: str) -> OriginContext:
+    name = f"{dialect.name}:{_host(url)}"
+    found = context.origins.get(name)
+    if found is None:
+        quotas = dialect.quotas.override(_plain(config.quotas))
+        origin = Origin(name=name, quotas=quotas)
+        found = OriginContext(origin=origin, dialling=Dialling(origin.dials, context.uniform))
+        context.origins[name] = found
+    return found
+
+
+def _compose(dialect: Dialect, subscription_type: SubscriptionType) -> Any:  # noqa: ANN401 - a bound function
+    return lambda frames: dialect.compose(subscription_type, frames)
+
+
+def _plain(quotas: Mapping[str, object]) -> dict[str, object]:
+    return dict(quotas)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc or url

@@ -1,0 +1,1 @@
+"""Dialects: how services speak over WebSocket, one folder each, behind the protocol in `venues.dialect`."""

@@ -1,0 +1,91 @@
+"""What a dialect answers: bytes in, facts out.
+
+A dialect is sans-I/O: it holds no socket, no clock and no randomness, so its tests need no loop. The runtime asks it what
+to send and what a frame means, and does the rest. Third parties add dialects through the entry point group
+`wsmgr.dialects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from wsmgr.manager.model.frame import Ack, Data, Frame, Ping, Pong, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.model.quota import Quotas
+from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
+
+__all__ = [
+    "Ack",
+    "Atom",
+    "Data",
+    "Dialect",
+    "Frame",
+    "KeepAlive",
+    "Ping",
+    "Pong",
+    "Refusal",
+    "RefusalKind",
+    "Unroutable",
+]
+
+
+@frozen(kw_only=True)
+class KeepAlive:
+    """What keeps an idle socket open.
+
+    Attributes:
+        interval: Seconds between two keep-alives.
+        frame: The application frame to send, or None for a control ping.
+    """
+
+    interval: float
+    frame: bytes | None
+
+
+class Dialect(Protocol):
+    """How one kind of service speaks."""
+
+    name: str
+    catalog: Mapping[str, SubscriptionType]
+    default_url: str
+    quotas: Quotas
+    keep_alive: KeepAlive
+
+    def url(self, base: str, host: str) -> str:
+        """Return the address of one of the venue's hosts; `base` is the venue's URL."""
+        ...
+
+    def atom(self, type_name: str, params: Mapping[str, object]) -> Atom:
+        """Check a wish.
+
+        Raises:
+            UnknownTypeError: No such type (the message names the nearest ones), or one that the venue no longer serves.
+            ParameterError: A parameter is missing, unknown or malformed.
+        """
+        ...
+
+    def subscribe(self, atom: Atom) -> bytes:
+        """Return the frame that asks for it."""
+        ...
+
+    def unsubscribe(self, atom: Atom) -> bytes:
+        """Return the frame that ends it."""
+        ...
+
+    def classify(self, raw: bytes) -> Frame:
+        """Say what a frame is, reading only what routing needs; never raises for what a peer may send."""
+        ...
+
+    def payload(self, raw: bytes) -> Any:  # noqa: ANN401 - the payload's shape is the venue's
+        """Decode the payload of a data frame."""
+        ...
+
+    def payload_bytes(self, raw: bytes) -> bytes:
+        """Return the payload of a data frame as the JSON text that came, undecoded."""
+        ...
+
+    def compose(self, subscription_type: SubscriptionType, frames: Sequence[bytes]) -> bytes:
+        """Make one snapshot frame, in the venue's format, of a snapshot and the frames after it (`join = log`)."""
+        ...

@@ -1,0 +1,7 @@
+"""Hyperliquid: its catalog, its dialect and its simulator."""
+
+from __future__ import annotations
+
+from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+
+__all__ = ["Hyperliquid"]

@@ -1,0 +1,123 @@
+"""Reading what Hyperliquid answers to requests: acknowledgements, and the words of its error channel.
+
+Neither carries an id or a code. An acknowledgement echoes the subscription in the venue's own normal form (defaults
+filled in, unknown members dropped); most errors echo it inside a sentence. Both are brought to the catalog's canonical
+parameters, so that an answer equals the wish that it is about, or is nobody's. The limits' texts echo nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from wsmgr.manager.model.errors import ParameterError
+from wsmgr.manager.model.subscription_type import SubscriptionType
+from wsmgr.manager.venues.dialect import Ack, Frame, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.venues.hyperliquid.frames import UNREADABLE, Content, Payload
+
+Catalog = Mapping[str, SubscriptionType]
+Echo = tuple[str, dict[str, Any]]
+
+_ALREADY: Final[Mapping[str, Literal["subscribe", "unsubscribe"]]] = {
+    "Already subscribed": "subscribe",
+    "Already unsubscribed": "unsubscribe",
+}
+# The live venue writes no colon after it, its stand-alone order book server does.
+_INVALID: Final = "Invalid subscription"
+_UNPARSED: Final = "Error parsing JSON into valid websocket request"
+_LIMITS: Final[Mapping[str, RefusalKind]] = {
+    "Cannot track more than ": RefusalKind.USERS,
+    "Cannot subscribe to more than ": RefusalKind.SUBSCRIPTIONS,
+    "Cannot send more than ": RefusalKind.MESSAGES,
+}
+
+
+class _Request(msgspec.Struct):
+    """What is needed of a request that the venue gave back."""
+
+    subscription: dict[str, Any]
+
+
+_read_echo: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_read_request: Final = msgspec.json.Decoder(_Request).decode
+
+
+def canonical(subscription_type: SubscriptionType, params: Mapping[str, object]) -> dict[str, Any]:
+    """Return parameters canonical; one that is spelled out as its default counts as left out.
+
+    Raises:
+        ParameterError: One is unknown, missing, malformed, or not allowed beside the others.
+    """
+    defaults = {parameter.name: parameter.default for parameter in subscription_type.parameters}
+    told = {name: value for name, value in params.items() if name not in defaults or value != defaults[name]}
+    return subscription_type.canonical(told)
+
+
+def acknowledgement(catalog: Catalog, payload: Payload) -> Frame:
+    """Read a `subscriptionResponse`; one that echoes nothing that the catalog knows is unroutable."""
+    if isinstance(payload, Content) and payload.subscription is not None:
+        echo = _echoed(catalog, payload.subscription)
+        if echo is not None:
+            match payload.method:
+                case "subscribe" | "unsubscribe" as method:
+                    return Ack(method, *echo)
+                case _:
+                    pass
+    return Unroutable("unparsed", "subscriptionResponse")
+
+
+def refusal(catalog: Catalog, payload: Payload) -> Frame:
+    """Read the words of the error channel."""
+    if not isinstance(payload, str):
+        return Unroutable("unparsed", "error")
+    subject, _, tail = payload.partition("{")
+    said, tail = subject.rstrip(": "), "{" + tail
+    if said in _ALREADY:
+        echo = _echo(catalog, tail)
+        return (
+            Refusal(RefusalKind.UNKNOWN, payload)
+            if echo is None
+            else Ack(_ALREADY[said], *echo, already=True)
+        )
+    if said == _INVALID:
+        type_name, params = _echo(catalog, tail) or (None, None)
+        return Refusal(RefusalKind.INVALID, payload, type_name, params)
+    if said == _UNPARSED:
+        type_name, params = _echo_of_request(catalog, tail) or (None, None)
+        return Refusal(RefusalKind.INVALID, payload, type_name, params)
+    for words, kind in _LIMITS.items():
+        if payload.startswith(words):
+            return Refusal(kind, payload)
+    return Refusal(RefusalKind.UNKNOWN, payload)
+
+
+def _echo(catalog: Catalog, text: str) -> Echo | None:
+    try:
+        return _echoed(catalog, _read_echo(text))
+    except UNREADABLE:
+        return None
+
+
+def _echo_of_request(catalog: Catalog, text: str) -> Echo | None:
+    try:
+        return _echoed(catalog, _read_request(text).subscription)
+    except UNREADABLE:
+        return None
+
+
+def _echoed(catalog: Catalog, subscription: Mapping[str, Any]) -> Echo | None:
+    """Return the type's name and canonical parameters of an echo, or None where it is no subscription we know."""
+    name = subscription.get("type")
+    subscription_type = catalog.get(name) if isinstance(name, str) else None
+    if subscription_type is None:
+        return None
+    known = {parameter.name for parameter in subscription_type.parameters}
+    try:
+        params = canonical(
+            subscription_type, {key: value for key, value in subscription.items() if key in known}
+        )
+    except ParameterError:
+        return None
+    return subscription_type.name, params

@@ -1,0 +1,34 @@
+"""The Hyperliquid simulator: a venue on this machine that speaks, refuses and fails like the real one.
+
+`wsmgr sim hyperliquid` runs it as a process; :func:`run` is that process, :func:`serve` is the same inside a trio
+program, and :class:`SimulatorThread` inside anything else. It shares no table with the manager: it is what the manager
+is tested against.
+"""
+
+from __future__ import annotations
+
+from wsmgr.manager.venues.hyperliquid.simulator.faults import FaultError, Faults, known_faults, parse_faults
+from wsmgr.manager.venues.hyperliquid.simulator.options import (
+    Address,
+    Limits,
+    SimulatorOptionError,
+    SimulatorOptions,
+)
+from wsmgr.manager.venues.hyperliquid.simulator.replay import ReplayError
+from wsmgr.manager.venues.hyperliquid.simulator.server import run, serve
+from wsmgr.manager.venues.hyperliquid.simulator.thread import SimulatorThread
+
+__all__ = [
+    "Address",
+    "FaultError",
+    "Faults",
+    "Limits",
+    "ReplayError",
+    "SimulatorOptionError",
+    "SimulatorOptions",
+    "SimulatorThread",
+    "known_faults",
+    "parse_faults",
+    "run",
+    "serve",
+]

@@ -1,0 +1,118 @@
+"""Journal: what the simulator saw and did, for tests that must know exactly what a client was owed.
+
+Times are seconds on the simulator's clock, from its start. All lists are bounded; the oldest entries go first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+KEPT_FRAMES = 20_000
+KEPT_CONNECTIONS = 2_000
+
+
+@attrs.define
+class SubscriptionRecord:
+    """One subscription on one socket.
+
+    Attributes:
+        subscription: Its key, JSON.
+        since: When it was acknowledged.
+        until: When it ended, None while it lives.
+        sent: Data frames handed to the socket.
+        first_n: The tick of the first frame.
+        last_n: The tick of the newest frame.
+    """
+
+    subscription: str
+    since: float
+    until: float | None = None
+    sent: int = 0
+    first_n: int | None = None
+    last_n: int | None = None
+
+
+@attrs.define
+class ConnectionRecord:
+    """One socket.
+
+    Attributes:
+        connection: Its number, from 1.
+        path: The path of its upgrade.
+        opened_at: When its upgrade was accepted.
+        closed_at: When it ended, None while it is open.
+        why: Why it ended.
+        sent: Frames written to it.
+        sent_bytes: Bytes of those frames.
+        received: Frames from the client: when and what.
+        subscriptions: Every subscription that it ever had, in order.
+    """
+
+    connection: int
+    path: str
+    opened_at: float
+    closed_at: float | None = None
+    why: str | None = None
+    sent: int = 0
+    sent_bytes: int = 0
+    received: deque[tuple[float, str]] = attrs.field(
+        factory=lambda: deque[tuple[float, str]](maxlen=KEPT_FRAMES)
+    )
+    subscriptions: list[SubscriptionRecord] = attrs.field(factory=list[SubscriptionRecord])
+
+    def as_json(self) -> dict[str, object]:
+        """The record as `/sim/log` shows it."""
+        fields = attrs.asdict(self, recurse=False)
+        fields["received"] = [{"at": at, "text": text} for at, text in self.received]
+        fields["subscriptions"] = [attrs.asdict(record) for record in self.subscriptions]
+        return fields
+
+
+class Journal:
+    """All sockets since the start.
+
+    Attributes:
+        dials: Upgrades asked for.
+        refused: Upgrades refused.
+        open: Sockets open now.
+        most_open: The most sockets that were open at once.
+        connections: A record of each socket.
+    """
+
+    def __init__(self) -> None:
+        self.dials = 0
+        self.refused = 0
+        self.open = 0
+        self.most_open = 0
+        self.connections: deque[ConnectionRecord] = deque(maxlen=KEPT_CONNECTIONS)
+        self._numbers = 0
+
+    def opened(self, path: str, now: float) -> ConnectionRecord:
+        """Begin the record of a socket."""
+        self._numbers += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        record = ConnectionRecord(self._numbers, path, now)
+        self.connections.append(record)
+        return record
+
+    def closed(self, record: ConnectionRecord, why: str, now: float) -> None:
+        """End the record of a socket."""
+        self.open -= 1
+        record.closed_at = now
+        record.why = why
+        for subscription in record.subscriptions:
+            if subscription.until is None:
+                subscription.until = now
+
+    def as_json(self) -> dict[str, object]:
+        """The journal as `/sim/log` shows it, without the streams."""
+        return {
+            "dials": self.dials,
+            "refused": self.refused,
+            "open": self.open,
+            "most_open": self.most_open,
+            "connections": [record.as_json() for record in self.connections],
+        }

@@ -1,0 +1,33 @@
+"""Fixtures of the manager's tests: the simulator, as a venue on a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread, parse_faults
+
+StartSimulator = Callable[..., SimulatorThread]
+
+
+@pytest.fixture
+def start_simulator() -> Iterator[StartSimulator]:
+    """Start simulators, each in a thread of its own; they are stopped after the test."""
+    running: list[SimulatorThread] = []
+
+    def start(*faults: str, **options: object) -> SimulatorThread:
+        simulator = SimulatorThread(SimulatorOptions(faults=parse_faults(list(faults)), **options))  # type: ignore[arg-type]
+        running.append(simulator)
+        simulator.__enter__()
+        return simulator
+
+    yield start
+    for simulator in running:
+        simulator.__exit__(None, None, None)
+
+
+@pytest.fixture
+def simulator(start_simulator: StartSimulator) -> SimulatorThread:
+    """A simulator without faults, 50 frames a second of each stream."""
+    return start_simulator(rate=50)

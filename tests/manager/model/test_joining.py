@@ -1,0 +1,203 @@
+"""Joining: who comes late gets the state first, without hole or overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.manager.model.catalog import FILLS, ORDERS, TICKER, atom
+from tests.manager.model.world import Reader, World, data, join, messages
+from wsmgr.manager.model.errors import WsmgrError
+from wsmgr.manager.model.joining import COMPACT_BYTES, Log, replay
+from wsmgr.manager.model.subscription_type import Join
+
+
+class Composer:
+    """Composes by joining with `+`, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, frames: Sequence[bytes]) -> bytes:
+        self.calls += 1
+        return join(frames)
+
+
+@given(st.lists(st.booleans(), max_size=200))
+def test_a_logs_state_is_the_newest_snapshot_and_all_that_came_since(snapshots: list[bool]) -> None:
+    """However often the log was compacted on the way, nothing is lost and nothing old comes back."""
+    log, expected = Log(Composer()), list[bytes]()
+    for number, snapshot in enumerate(snapshots):
+        raw = str(number).encode()
+        expected = [raw] if snapshot else [*expected, raw]
+        log.record(raw, snapshot=snapshot)
+    state = log.state()
+    assert (join(expected) if expected else None) == (state[0] if state is not None else None)
+    assert state is None or (len(expected) > 1) == state[1]
+
+
+def test_a_snapshot_alone_is_given_as_it_came() -> None:
+    """What the venue sent is not composed, and not a byte of it is touched."""
+    composer = Composer()
+    log = Log(composer)
+    log.record(b"snapshot", snapshot=True)
+    assert (b"snapshot", False) == log.state()
+    assert 0 == composer.calls
+
+
+def test_asking_for_the_state_again_composes_nothing_again() -> None:
+    """Ten late consumers in a row cost one composition."""
+    composer = Composer()
+    log = Log(composer)
+    for number in range(5):
+        log.record(str(number).encode(), snapshot=number == 0)
+    assert [(b"0+1+2+3+4", True)] * 10 == [log.state() for _ in range(10)]
+    assert 1 == composer.calls
+
+
+@given(state=st.integers(1, 4 * COMPACT_BYTES), size=st.integers(1, 1000), frames=st.integers(0, 1000))
+def test_compacting_costs_each_frame_a_constant_share(state: int, size: int, frames: int) -> None:
+    """A state of two thousand fills is not put together again for every fill."""
+    composer = Composer()
+    log = Log(composer)
+    log.record(b"x" * state, snapshot=True)
+    for _ in range(frames):
+        log.record(b"y" * size, snapshot=False)
+    assert composer.calls <= frames * size / max(state, COMPACT_BYTES)
+
+
+def test_a_log_is_compacted_when_as_much_came_as_its_state_holds() -> None:
+    """It stays small however long the stream runs."""
+    log = Log(keep_newest)
+    log.record(b"0" * 100_000, snapshot=True)
+    for _ in range(5000):
+        log.record(b"1" * 1000, snapshot=False)
+        assert sum(map(len, log._frames)) <= 201_000
+
+
+def keep_newest(frames: Sequence[bytes]) -> bytes:
+    """Composes what fits into 100,000 bytes, as `log_limit` does with items."""
+    return b"".join(frames)[-100_000:]
+
+
+def test_a_log_whose_frames_cannot_be_put_together_is_given_up_and_counted() -> None:
+    """The venue changed their shape: every reader still gets each frame, and nobody gets an invented state."""
+
+    def refuse(_: Sequence[bytes]) -> bytes:
+        raise WsmgrError("not a list")
+
+    log = Log(refuse)
+    log.record(b"a", snapshot=True)
+    log.record(b"b", snapshot=False)
+    assert (None, 1) == (log.state(), log.unusable)
+    log.record(b"c", snapshot=True)
+    assert (b"c", False) == log.state()
+
+
+def test_a_cleared_log_begins_anew() -> None:
+    """Nothing of a former life is given to anybody."""
+    log = Log(Composer())
+    log.record(b"a", snapshot=True)
+    log.record(b"b", snapshot=False)
+    log.clear()
+    assert log.state() is None
+    log.record(b"c", snapshot=True)
+    assert (b"c", False) == log.state()
+
+
+@pytest.mark.parametrize("how", list(Join))
+def test_nothing_is_replayed_of_a_stream_that_has_not_begun(how: Join) -> None:
+    """No state is better than an invented one."""
+    assert replay(how, None, Log(Composer())) is None
+
+
+def test_the_newest_frame_is_the_state_where_the_type_says_so() -> None:
+    """It carries its own number and does not advance it."""
+    (last,) = messages("state")
+    last.seq, last.epoch, last.venue_time = 41, 3, 99.5
+    message = replay(Join.LAST, last, None)
+    assert message is not None
+    assert message is not last
+    assert (41, 3, b"state", 99.5, last.received_at) == (
+        message.seq, message.epoch, message.raw, message.venue_time, message.received_at
+    )
+    assert (True, True, False, None) == (message.snapshot, message.replayed, message.composed, message.gap)
+    assert (False, False) == (last.snapshot, last.replayed)
+
+
+@pytest.mark.parametrize("how", [Join.NONE, Join.FOLD])
+def test_a_stream_of_pure_events_replays_nothing(how: Join) -> None:
+    """An event is not a state."""
+    (last,) = messages("event")
+    assert replay(how, last, None) is None
+
+
+def test_a_late_reader_of_a_log_gets_one_snapshot_and_then_the_live_frames() -> None:
+    """The venue sent the snapshot once; the second reader sees neither a hole nor an overlap."""
+    world, wish = World(), atom(FILLS, user="u1")
+    entry = world.make_live(wish)
+    world.deliver(entry, data(wish, entry.key, 1), data(wish, entry.key, 2))
+    _, reader = world.hold(wish)
+    world.deliver(entry, data(wish, entry.key, 3))
+    state, live = reader.messages()
+    assert join([data(wish, entry.key, number) for number in range(3)]) == state.raw
+    assert (3, True, True, True) == (state.seq, state.snapshot, state.replayed, state.composed)
+    assert (4, False, data(wish, entry.key, 3)) == (live.seq, live.replayed, live.raw)
+    assert 4 == entry.seq
+
+
+def test_a_late_reader_is_woken_for_the_state() -> None:
+    """It does not wait for the next frame of a stream that may be silent for an hour."""
+    world, wish = World(), atom(TICKER, coin="A")
+    world.make_live(wish)
+    _, reader = world.hold(wish)
+    assert 1 == reader.woken
+    assert [True] == [message.replayed for message in reader.messages()]
+
+
+def test_the_first_reader_gets_nothing_twice() -> None:
+    """Who was there from the start sees the venue's snapshot as it came, and no replay of it."""
+    world, wish = World(), atom(FILLS, user="u1")
+    entry, reader = world.hold(wish)
+    world.ask()
+    world.acknowledge(entry)
+    world.deliver(entry, data(wish, entry.key))
+    (message,) = reader.messages()
+    assert (1, True, False, False) == (message.seq, message.snapshot, message.replayed, message.composed)
+
+
+def test_nothing_old_is_replayed_while_the_stream_is_interrupted() -> None:
+    """A state of before the loss is not given as if it were the present one."""
+    world, wish = World(), atom(TICKER, coin="A")
+    entry = world.make_live(wish)
+    assert entry.connection is not None
+    world.cut(entry.connection)
+    _, reader = world.hold(wish)
+    assert [] == reader.read()
+
+
+def test_the_snapshot_after_a_reconnect_replaces_the_log() -> None:
+    """A new socket knows nothing of the old: its first frame is the state, whether the venue says so or not."""
+    world, wish = World(), atom(FILLS, user="u1")
+    entry = world.make_live(wish)
+    assert entry.connection is not None
+    world.deliver(entry, data(wish, entry.key, 1))
+    world.cut(entry.connection)
+    world.ask()
+    world.acknowledge(entry)
+    world.deliver(entry, data(wish, entry.key, 7))
+    _, reader = world.hold(wish)
+    (state,) = reader.messages()
+    assert (data(wish, entry.key, 7), False) == (state.raw, state.composed)
+
+
+def test_pure_events_begin_with_the_next_event() -> None:
+    """There is nothing to replay of a stream of orders."""
+    world, wish = World(), atom(ORDERS, user="u1")
+    entry = world.make_live(wish)
+    world.deliver(entry, data(wish, entry.key, 1))
+    _, reader = world.hold(wish)
+    assert [] == reader.read()

@@ -1,0 +1,211 @@
+"""A small world for the tests: a registry with one venue, a clock that only the test moves, and scripted frames.
+
+A scripted frame is text: `data|<wire key>|<truth>|<number>`, `ack|subscribe|<key>`, ... The wire key is what the client can
+read of a data frame; the truth is the subscription key that it belongs to, which only the test looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from tests.manager.model.catalog import CATALOG
+from wsmgr.manager.model import progress
+from wsmgr.manager.model.connection import Connection, ConnectionState
+from wsmgr.manager.model.delivery import MAX_BYTES, MAX_MESSAGES, Buffer, Policy
+from wsmgr.manager.model.dispatch import Dispatcher
+from wsmgr.manager.model.fact import Note
+from wsmgr.manager.model.frame import Ack, Data, Frame, Pong, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.model.message import Message, Source
+from wsmgr.manager.model.quota import Quotas
+from wsmgr.manager.model.reconciliation import Plan, reconcile
+from wsmgr.manager.model.registry import Origin, Registry, Venue
+from wsmgr.manager.model.subscription import Entry
+from wsmgr.manager.model.subscription_key import format_key, parse_key
+from wsmgr.manager.model.subscription_type import Atom
+
+WALL = 1_000_000.0
+"""Unix seconds when the monotonic clock shows 0."""
+URLS = {"api": "ws://venue/ws"}
+
+
+def data(atom: Atom, key: str, number: int = 0) -> bytes:
+    """A data frame of the stream `key`."""
+    return f"data|{atom.wire_key}|{key}|{number}".encode()
+
+
+def classify(raw: bytes) -> Frame:
+    """Say what a scripted frame is, as a dialect does."""
+    match raw.decode().split("|"):
+        case ["data", wire_key, _, _]:
+            return Data(wire_key)
+        case ["snapshot", wire_key, _, _]:
+            return Data(wire_key, snapshot=True)
+        case ["ack", ("subscribe" | "unsubscribe") as method, key]:
+            return Ack(method, *_named(key))
+        case ["already", key]:
+            return Ack("subscribe", *_named(key), already=True)
+        case ["invalid", key]:
+            return Refusal(RefusalKind.INVALID, "no such coin", *_named(key))
+        case ["users"]:
+            return Refusal(RefusalKind.USERS, "too many users")
+        case ["pong"]:
+            return Pong()
+        case _:
+            return Unroutable("unparsed")
+
+
+def _named(key: str) -> tuple[str, dict[str, object]]:
+    _, type_name, params = parse_key(key)
+    return type_name, CATALOG[type_name].canonical(params)
+
+
+def join(frames: Sequence[bytes]) -> bytes:
+    """Compose a log: the frames, end to end."""
+    return b"+".join(frames)
+
+
+@define(eq=False)
+class Reader:
+    """A consumer: its buffer, and how often it was woken."""
+
+    policy: Policy = Policy.DROP_OLDEST
+    events: bool = False
+    max_messages: int = MAX_MESSAGES
+    max_bytes: int = MAX_BYTES
+    woken: int = 0
+    buffer: Buffer = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.buffer = Buffer(
+            self.policy,
+            self._wake,
+            events=self.events,
+            max_messages=self.max_messages,
+            max_bytes=self.max_bytes,
+        )
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def read(self) -> list[object]:
+        """Everything that waits: messages and events."""
+        found: list[object] = []
+        while (item := self.buffer.take()) is not None:
+            found.append(item)
+        return found
+
+    def messages(self) -> list[Message]:
+        """The messages among everything that waits."""
+        return [item for item in self.read() if isinstance(item, Message)]
+
+
+@define(eq=False)
+class World:
+    """A registry with the venue `v`."""
+
+    quotas: Quotas = Quotas()
+    now: float = 0.0
+    notes: list[Note] = field(factory=list)
+    registry: Registry = field(init=False)
+    origin: Origin = field(init=False)
+    venue: Venue = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.registry = Registry(note=self.notes.append)
+        self.origin = Origin("venue", self.quotas)
+        self.venue = self.add_venue("v")
+
+    def add_venue(self, name: str) -> Venue:
+        """Another venue of the same origin."""
+        venue = Venue(name, self.origin, decode=bytes.decode, compose=lambda _: join)
+        self.registry.venues[name] = venue
+        return venue
+
+    @property
+    def wall(self) -> float:
+        """Now, in unix seconds."""
+        return WALL + self.now
+
+    def key(self, atom: Atom) -> str:
+        """The subscription key of a wish."""
+        return format_key("v", atom.type.name, atom.params)
+
+    def keep(self, atom: Atom, venue: str = "v") -> Entry:
+        """Want something for good."""
+        entry, _ = self.registry.want(venue, atom, wall=self.wall)
+        entry.kept = True
+        return entry
+
+    def hold(self, atom: Atom, reader: Reader | None = None) -> tuple[Entry, Reader]:
+        """Want something for as long as a reader reads it."""
+        entry, _ = self.registry.want("v", atom, wall=self.wall)
+        reader = reader or Reader()
+        self.registry.hold(entry, reader.buffer)
+        return entry, reader
+
+    def look(self, venue: Venue | None = None) -> Plan:
+        """Decide what is to be done now."""
+        return reconcile(self.registry, venue or self.venue, now=self.now, urls=URLS)
+
+    def open_all(self) -> None:
+        """Let every connection that has no socket get one."""
+        for venue in self.registry.venues.values():
+            for connection in venue.connections:
+                if connection.usable and not connection.ready:
+                    connection.dials += 1
+                    progress.opened(self.registry, connection, now=self.now, wall=self.wall)
+
+    def ask(self) -> Plan:
+        """Place what waits, open its connections and write its requests; returns what was done in the two looks."""
+        first = self.look()
+        self.open_all()
+        second = self.look()
+        return Plan(first.effects + second.effects, second.wake_at)
+
+    def acknowledge(self, entry: Entry, *, already: bool = False) -> bool:
+        """Let the venue take the subscribe of an entry that sits on a connection."""
+        assert entry.connection is not None
+        return progress.acknowledged(
+            self.registry, entry.connection, entry.key, already=already, now=self.now, wall=self.wall
+        )
+
+    def make_live(self, atom: Atom) -> Entry:
+        """A kept subscription that is live, by its acknowledgement and, where it takes one, a frame."""
+        entry = self.keep(atom)
+        self.ask()
+        self.acknowledge(entry)
+        if entry.deadline is not None:
+            self.deliver(entry, data(atom, entry.key))
+        return entry
+
+    def dispatcher(self, connection: Connection) -> Dispatcher:
+        """A dispatcher whose control frames go nowhere."""
+        return Dispatcher(
+            self.registry,
+            connection,
+            classify=classify,
+            on_control=lambda _: None,
+            monotonic=lambda: self.now,
+            wall=lambda: self.wall,
+        )
+
+    def deliver(self, entry: Entry, *frames: bytes) -> None:
+        """Let frames come on an entry's connection, in one wake-up."""
+        assert entry.connection is not None
+        entry.connection.last_inbound_at, entry.connection.last_inbound_monotonic = self.wall, self.now
+        self.dispatcher(entry.connection)(list(frames))
+
+    def cut(self, connection: Connection, reason: str = "reset") -> None:
+        """Lose a connection's socket."""
+        progress.lost(self.registry, connection, reason=reason, now=self.now, wall=self.wall)
+        connection.state = ConnectionState.DISCONNECTED
+
+
+def messages(*texts: str, key: str = "k") -> list[Message]:
+    """Messages of one stream, numbered from 1, whose frames are these texts."""
+    source = Source(venue="v", type="t", key=key, subscription_id=key, decode=bytes.decode)
+    return [
+        Message(source, "t", number, 0, "v-1", WALL, text.encode()) for number, text in enumerate(texts, start=1)
+    ]

@@ -1,0 +1,136 @@
+"""Hyperliquid's answers: an acknowledgement or a refusal is tied to the wish that it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from wsmgr.manager.venues.dialect import Ack, Frame, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+
+DIALECT = Hyperliquid()
+UPPER = "0xABCDEF0123456789ABCDEF0123456789ABCDEF01"
+USER = UPPER.lower()
+
+
+def answer(channel: str, data: object) -> Frame:
+    return DIALECT.classify(msgspec.json.encode({"channel": channel, "data": data}))
+
+
+@pytest.mark.parametrize("method", ["subscribe", "unsubscribe"])
+@pytest.mark.parametrize(
+    ("wish", "echo"),
+    [
+        (
+            {"type": "candle", "coin": "HYPE", "interval": "1d"},
+            {"type": "candle", "interval": "1d", "coin": "HYPE"},
+        ),
+        (
+            {"type": "l2Book", "coin": "HYPE"},
+            {"type": "l2Book", "coin": "HYPE", "nSigFigs": None, "mantissa": None},
+        ),
+        (
+            {"type": "l2Book", "coin": "BTC", "nSigFigs": 5, "mantissa": 2, "fast": True},
+            {"type": "l2Book", "coin": "BTC", "nSigFigs": 5, "mantissa": 2, "fast": True},
+        ),
+        ({"type": "userFills", "user": UPPER}, {"type": "userFills", "user": USER, "aggregateByTime": False}),
+        ({"type": "openOrders", "user": USER}, {"type": "openOrders", "user": UPPER, "dex": ""}),
+        ({"type": "allMids"}, {"type": "allMids", "dex": "", "venueAddedThis": [1]}),
+    ],
+)
+def test_an_acknowledgement_equals_the_wish(method: Any, wish: dict[str, Any], echo: dict[str, Any]) -> None:
+    """The venue's normal form (other order, defaults, new members, other case) is brought back to ours."""
+    atom = DIALECT.atom(wish["type"], {name: value for name, value in wish.items() if name != "type"})
+    found = answer("subscriptionResponse", {"method": method, "subscription": echo})
+    assert Ack(method, atom.type.name, dict(atom.params)) == found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "text",
+        [],
+        {"method": "subscribe"},
+        {"method": "resubscribe", "subscription": {"type": "allMids"}},
+        {"method": "subscribe", "subscription": {"type": "explorerBlock"}},
+        {"method": "subscribe", "subscription": {"coin": "BTC"}},
+        {"method": "subscribe", "subscription": {"type": "l2Book"}},
+        {"method": "subscribe", "subscription": {"type": "l2Book", "coin": {"of": 1}}},
+        {"method": "subscribe", "subscription": {"type": ["l2Book"], "coin": "BTC"}},
+    ],
+)
+def test_an_acknowledgement_of_nothing_we_know_is_unroutable(data: object) -> None:
+    """An echo that cannot be read is counted as drift, never taken for a wish."""
+    assert Unroutable("unparsed", "subscriptionResponse") == answer("subscriptionResponse", data)
+
+
+@pytest.mark.parametrize(("word", "method"), [("subscribed", "subscribe"), ("unsubscribed", "unsubscribe")])
+@pytest.mark.parametrize("colon", [":", ""])
+def test_what_was_so_already_is_an_acknowledgement(word: str, method: Any, colon: str) -> None:
+    """`Already subscribed` is the proof that a quiet stream is probed for."""
+    words = f'Already {word}{colon} {{"type":"l2Book","coin":"BTC","nSigFigs":null,"mantissa":null}}'
+    assert Ack(method, "l2Book", {"coin": "BTC"}, already=True) == answer("error", words)
+
+
+@pytest.mark.parametrize("colon", [":", ""])
+def test_an_invalid_subscription_is_refused_by_name(colon: str) -> None:
+    """The refusal reaches the wish that it is about, with and without the colon."""
+    words = f'Invalid subscription{colon} {{"type":"candle","interval":"1d","coin":"TST2"}}'
+    expected = Refusal(RefusalKind.INVALID, words, "candle", {"coin": "TST2", "interval": "1d"})
+    assert expected == answer("error", words)
+
+
+def test_a_request_that_the_venue_could_not_parse_is_refused_by_its_own_text() -> None:
+    """The request's raw text comes back, and its subscription member says whose it was."""
+    request = '{"method":"subscribe","subscription":{"type":"bbo","coin":"SOL"}}'
+    words = f"Error parsing JSON into valid websocket request: {request}"
+    assert Refusal(RefusalKind.INVALID, words, "bbo", {"coin": "SOL"}) == answer("error", words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Error parsing JSON into valid websocket request: {"method":"subscribe","xsubscription":{"type":"bbo"}}',
+        'Error parsing JSON into valid websocket request: {"method":"subscribe","subscription":{"type":"new"}}',
+        'Error parsing JSON into valid websocket request: {"method":"subscr',
+        "Error parsing JSON into valid websocket request: ",
+        "Invalid subscription",
+        'Invalid subscription {"type":"l2Book","coin":',
+    ],
+)
+def test_a_refusal_whose_echo_cannot_be_read_is_nobodys(words: str) -> None:
+    """What cannot be attributed keeps its kind and its words, and blames no one."""
+    assert Refusal(RefusalKind.INVALID, words) == answer("error", words)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Cannot track more than 15 total users.", RefusalKind.USERS),
+        ("Cannot track more than 10 total users.", RefusalKind.USERS),
+        ("Cannot subscribe to more than 1000 channels.", RefusalKind.SUBSCRIPTIONS),
+        ("Cannot send more than 2000 messages per minute.", RefusalKind.MESSAGES),
+        ("too many pending post requests id=1234", RefusalKind.UNKNOWN),
+        ("Already subscribed: nonsense", RefusalKind.UNKNOWN),
+        ("Something that is new", RefusalKind.UNKNOWN),
+        ("", RefusalKind.UNKNOWN),
+    ],
+)
+def test_limits_are_told_by_their_words(words: str, kind: RefusalKind) -> None:
+    """Which quota is used up is read from the text, whatever its figure; new words are kept as they are."""
+    assert Refusal(kind, words) == answer("error", words)
+
+
+@pytest.mark.parametrize("data", [None, 7, {}, {"message": "x"}, []])
+def test_an_error_without_words_is_unroutable(data: object) -> None:
+    """An error of another shape is drift, and no reason to refuse a wish."""
+    assert Unroutable("unparsed", "error") == answer("error", data)
+
+
+def test_an_echo_nested_without_end_is_nobodys() -> None:
+    """A text inside an error is as little trusted as a frame."""
+    words = "Invalid subscription " + '{"type":' * 100_000
+    assert Refusal(RefusalKind.INVALID, words) == answer("error", words)
