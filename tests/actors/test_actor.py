@@ -50,14 +50,14 @@ async def start(tree: DynamicSupervisor, make: Callable[[], Actor[Any]], **optio
 
 
 class TestCall:
-    async def test_call_returns_what_the_handler_replies(self, tree: DynamicSupervisor):
+    async def test_call_returns_what_the_handler_replies(self, tree: DynamicSupervisor) -> None:
         """The plainest promise: an answer comes back."""
         ref = await start(tree, Probe)
         assert await ref.call("hello") == "hello"
 
     async def test_call_that_takes_too_long_times_out_and_is_still_carried_out_once(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """A timeout ends the waiting, never the request; the late reply reaches nobody."""
 
         async def slow(probe: Probe) -> str:
@@ -72,11 +72,15 @@ class TestCall:
         assert await ref.call("next") == "next"
         assert journal.count(("done",)) == 1
 
-    async def test_crash_in_a_handler_reaches_every_caller_and_nobody_hangs(self, tree: DynamicSupervisor):
+    async def test_crash_in_a_handler_reaches_every_caller_and_nobody_hangs(
+        self, tree: DynamicSupervisor
+    ) -> None:
         """In-flight and queued callers all get the exit reason, with no timeout needed."""
         error = ValueError("broken")
+        taken = anyio.Event()
 
         async def crash(probe: Probe) -> None:
+            taken.set()
             await anyio.sleep(1)
             raise error
 
@@ -91,12 +95,12 @@ class TestCall:
 
         async with anyio.create_task_group() as callers:
             callers.start_soon(ask, crash)
-            await settle(lambda: ref.queued == 0)
+            await taken.wait()
             callers.start_soon(ask, "queued")
             callers.start_soon(ask, "queued too")
         assert [Crash(error)] * 3 == reasons
 
-    async def test_call_to_a_process_that_is_gone_answers_noproc(self, tree: DynamicSupervisor):
+    async def test_call_to_a_process_that_is_gone_answers_noproc(self, tree: DynamicSupervisor) -> None:
         """A dead reference fails at once."""
         ref = await start(tree, Probe)
         await ref.stop()
@@ -104,7 +108,7 @@ class TestCall:
             await ref.call("hello")
         assert NoProc() == caught.value.reason
 
-    async def test_actor_that_calls_itself_is_told_at_once(self, tree: DynamicSupervisor):
+    async def test_actor_that_calls_itself_is_told_at_once(self, tree: DynamicSupervisor) -> None:
         """`calling_self`: an error in the actor, not a timeout."""
         ref = await start(tree, Probe)
 
@@ -116,7 +120,7 @@ class TestCall:
 
         assert await ref.call(call_itself) == "told"
 
-    async def test_cycle_of_calls_is_told_to_the_one_who_closes_it(self, tree: DynamicSupervisor):
+    async def test_cycle_of_calls_is_told_to_the_one_who_closes_it(self, tree: DynamicSupervisor) -> None:
         """A calls B calls A: B learns it at once, where a timeout would take five seconds."""
         first = await start(tree, Probe)
         second = await start(tree, Probe)
@@ -132,7 +136,7 @@ class TestCall:
         assert await first.call(forth, timeout=math.inf) == "closed"
         assert await second.call(lambda _: first.call("fine later")) == "fine later"
 
-    async def test_reject_reaches_the_caller_and_the_actor_lives_on(self, tree: DynamicSupervisor):
+    async def test_reject_reaches_the_caller_and_the_actor_lives_on(self, tree: DynamicSupervisor) -> None:
         """A refusal is an answer, not a crash; subclasses keep their type."""
 
         class TooLateError(RejectError):
@@ -146,7 +150,7 @@ class TestCall:
             await ref.call(refuse)
         assert await ref.call("still here") == "still here"
 
-    async def test_deferred_reply_is_given_when_the_actor_chooses(self, tree: DynamicSupervisor):
+    async def test_deferred_reply_is_given_when_the_actor_chooses(self, tree: DynamicSupervisor) -> None:
         """`NoReply` leaves the caller waiting; `reply_to.reply` wakes it, once."""
         kept: list[ReplyTo] = []
 
@@ -170,7 +174,7 @@ class TestCall:
         assert ["now"] == answers
         assert kept[0].reply("again") is False
 
-    async def test_deferred_reply_fails_with_the_actor(self, tree: DynamicSupervisor):
+    async def test_deferred_reply_fails_with_the_actor(self, tree: DynamicSupervisor) -> None:
         """Who owes an answer and ends first has its caller told."""
 
         async def keep(probe: Probe) -> NoReply:
@@ -178,7 +182,7 @@ class TestCall:
             return NoReply()
 
         class Stopping(Probe):
-            async def handle_info(self, message: object) -> None | Stop:
+            async def handle_info(self, message: object) -> Stop | None:
                 return Stop(Shutdown("enough"))
 
         ref = await start(tree, Stopping)
@@ -186,7 +190,9 @@ class TestCall:
             await ref.call(keep, timeout=math.inf)
         assert Shutdown("enough") == caught.value.reason
 
-    async def test_cancelled_caller_gets_nothing_and_the_actor_notices_nothing(self, tree: DynamicSupervisor):
+    async def test_cancelled_caller_gets_nothing_and_the_actor_notices_nothing(
+        self, tree: DynamicSupervisor
+    ) -> None:
         """Cancelling a call is safe at any time."""
 
         async def slow(probe: Probe) -> None:
@@ -200,7 +206,7 @@ class TestCall:
 
     async def test_stop_with_a_reply_answers_after_terminate(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """`Stop(reason, reply)`: the caller's answer is the last thing the actor does."""
 
         async def stop(probe: Probe) -> Stop:
@@ -210,7 +216,7 @@ class TestCall:
         assert await ref.call(stop) == "bye"
         assert ("p", "terminate", Normal()) == journal[-1]
 
-    async def test_stop_without_a_reply_tells_the_caller_the_reason(self, tree: DynamicSupervisor):
+    async def test_stop_without_a_reply_tells_the_caller_the_reason(self, tree: DynamicSupervisor) -> None:
         """No answer was given, so the caller gets the exit."""
 
         async def stop(probe: Probe) -> Stop:
@@ -221,7 +227,7 @@ class TestCall:
             await ref.call(stop)
         assert Shutdown("done") == caught.value.reason
 
-    async def test_wrong_answer_of_a_callback_is_a_crash(self, tree: DynamicSupervisor):
+    async def test_wrong_answer_of_a_callback_is_a_crash(self, tree: DynamicSupervisor) -> None:
         """A contract that is broken silently would leave the caller waiting."""
 
         class Wrong(Probe):
@@ -238,7 +244,7 @@ class TestCall:
 class TestCast:
     async def test_casts_and_calls_of_one_sender_keep_their_order(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """FIFO per sender, over more than one batch."""
         ref = await start(tree, lambda: Probe("p", journal))
         for number in range(200):
@@ -246,14 +252,14 @@ class TestCast:
         await ref.call("last")
         assert [*range(200), "last"] == [entry[1] for entry in journal[1:]]
 
-    async def test_cast_to_a_dead_process_says_false_and_is_counted(self, tree: DynamicSupervisor):
+    async def test_cast_to_a_dead_process_says_false_and_is_counted(self, tree: DynamicSupervisor) -> None:
         """It never raises, and it never lies."""
         ref = await start(tree, Probe)
         await ref.stop()
         assert ref.cast("x") is False
         assert ref.dead_letters == 1
 
-    async def test_unread_mail_of_an_actor_that_ends_is_counted(self, tree: DynamicSupervisor):
+    async def test_unread_mail_of_an_actor_that_ends_is_counted(self, tree: DynamicSupervisor) -> None:
         """A mailbox is lost with its actor, never silently."""
 
         async def crash(probe: Probe) -> None:
@@ -270,14 +276,14 @@ class TestCast:
 class TestInit:
     async def test_continue_runs_before_any_message(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """The way to keep `init` short without serving half-ready."""
 
         class Continuing(Probe):
             async def init(self) -> Any:
                 return Continue("token")
 
-            async def handle_continue(self, token: Any) -> None | Stop:
+            async def handle_continue(self, token: Any) -> None:
                 await anyio.sleep(1)
                 self.journal.append((self.name, token))
 
@@ -286,7 +292,7 @@ class TestInit:
         await ref.call("first")
         assert [("p", "token"), ("p", "first")] == journal
 
-    async def test_ignore_starts_nothing_and_is_no_error(self, tree: DynamicSupervisor):
+    async def test_ignore_starts_nothing_and_is_no_error(self, tree: DynamicSupervisor) -> None:
         """`Ignore`: the reference has ended normally, nothing is kept."""
 
         class Ignoring(Probe):
@@ -299,7 +305,7 @@ class TestInit:
 
     async def test_exception_in_init_is_a_start_error_without_terminate(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """Nothing was started, so nothing is terminated; the cause is kept."""
         error = ValueError("no")
 
@@ -313,7 +319,7 @@ class TestInit:
         assert caught.value.__cause__ is error
         assert journal == []
 
-    async def test_stop_in_init_is_a_start_error_with_that_reason(self, tree: DynamicSupervisor):
+    async def test_stop_in_init_is_a_start_error_with_that_reason(self, tree: DynamicSupervisor) -> None:
         """The way to decline with a reason that is no crash."""
 
         class Declining(Probe):
@@ -328,7 +334,7 @@ class TestInit:
 class TestEnds:
     async def test_exit_signal_ends_an_actor_at_its_next_await_without_terminate(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """Not trapping: OTP's process dies at once."""
 
         async def sleep(probe: Probe) -> None:
@@ -341,7 +347,7 @@ class TestEnds:
         assert Shutdown("now") == await ref.monitor().wait()
         assert [("p", "init")] == journal
 
-    async def test_normal_exit_signal_of_others_is_ignored(self, tree: DynamicSupervisor):
+    async def test_normal_exit_signal_of_others_is_ignored(self, tree: DynamicSupervisor) -> None:
         """`exit(pid, normal)` harms nobody."""
         ref = await start(tree, Probe)
         ref.exit(Normal())
@@ -349,7 +355,7 @@ class TestEnds:
 
     async def test_trapping_actor_gets_the_signal_as_a_message(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """Trapping: it is told who and why, and decides."""
         from wsmgr.actors import ExitSignal
 
@@ -367,14 +373,14 @@ class TestEnds:
 
     async def test_kill_cannot_be_trapped_and_runs_no_terminate(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """`Killed` is final."""
         ref = await start(tree, lambda: TrappingProbe("p", journal))
         ref.exit(Killed())
         assert Killed() == await ref.monitor().wait()
         assert [("p", "init")] == journal
 
-    async def test_kill_cuts_terminate_short(self, tree: DynamicSupervisor):
+    async def test_kill_cuts_terminate_short(self, tree: DynamicSupervisor) -> None:
         """An actor that hangs in `terminate` can still be ended, as killed."""
 
         class Hanging(TrappingProbe):
@@ -390,7 +396,7 @@ class TestEnds:
 
     async def test_stop_runs_terminate_ahead_of_queued_mail(
         self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
-    ):
+    ) -> None:
         """`stop` ends an actor between two callbacks, trapping or not, and returns its reason."""
         ref = await start(tree, lambda: Probe("p", journal))
         ref.cast("unread")
@@ -400,7 +406,7 @@ class TestEnds:
 
     async def test_crash_runs_terminate_and_its_own_failure_replaces_the_reason(
         self, tree: DynamicSupervisor
-    ):
+    ) -> None:
         """The last error is the reason; the first stays visible behind it."""
         first, second = ValueError("first"), OSError("second")
 
@@ -417,7 +423,7 @@ class TestEnds:
         assert Crash(second) == await ref.monitor().wait()
         assert second.__context__ is first
 
-    async def test_actor_that_exits_itself_ends_even_with_normal(self, tree: DynamicSupervisor):
+    async def test_actor_that_exits_itself_ends_even_with_normal(self, tree: DynamicSupervisor) -> None:
         """`exit(self(), normal)` is not ignored."""
 
         async def leave(probe: Probe) -> None:
@@ -428,7 +434,7 @@ class TestEnds:
         ref.cast(leave)
         assert Normal() == await ref.monitor().wait()
 
-    async def test_signal_meets_a_non_trapping_actor_in_terminate(self, tree: DynamicSupervisor):
+    async def test_signal_meets_a_non_trapping_actor_in_terminate(self, tree: DynamicSupervisor) -> None:
         """As in OTP: not trapping, it dies at once, also while it cleans up after a crash."""
 
         class Slow(Probe):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from tests.manager.conftest import StartSimulator
+from tests.conftest import StartSimulator
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.continuity import Failed, Gap, Interrupted, Live, Resumed
 from wsmgr.manager.model.errors import (
+    LaggedError,
     ManagerClosedError,
     NotFoundError,
     ParameterError,
@@ -34,11 +36,12 @@ BOB = "0x" + "b0" * 20
 DEADLINE = 15.0
 
 
-@pytest.fixture(autouse=True)
-async def _deadline() -> Any:
-    """No test here waits longer than this."""
+@asynccontextmanager
+async def running(simulator: SimulatorThread, **options: Any) -> AsyncIterator[Manager]:
+    """Run a manager against the simulator; no test waits longer than this."""
     with anyio.fail_after(40):
-        yield
+        async with Manager(url=simulator.address.url, **options) as manager:
+            yield manager
 
 
 def account_of(message: Message) -> set[str]:
@@ -48,7 +51,7 @@ def account_of(message: Message) -> set[str]:
 
 async def test_a_subscription_delivers_what_the_venue_sends(simulator: SimulatorThread) -> None:
     """`subscribe` and `async for` are all that a user needs."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         book = await manager.subscribe("l2Book", coin="BTC")
         messages = [await book.next(timeout=DEADLINE) for _ in range(5)]
     assert [1, 2, 3, 4, 5] == [message.seq for message in messages]
@@ -59,7 +62,7 @@ async def test_a_subscription_delivers_what_the_venue_sends(simulator: Simulator
 
 async def test_two_aggregations_of_one_book_never_mix(simulator: SimulatorThread) -> None:
     """A parameter that the venue does not echo costs a connection, and each consumer sees only its own stream."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         plain = await manager.subscribe("l2Book", coin="BTC")
         rough = await manager.subscribe("l2Book", coin="BTC", nSigFigs=3)
         plain_spreads = ["spread" in (await plain.next(timeout=DEADLINE)).data for _ in range(10)]
@@ -73,7 +76,7 @@ async def test_two_aggregations_of_one_book_never_mix(simulator: SimulatorThread
 async def test_two_hundred_trades_sit_on_one_connection(simulator: SimulatorThread) -> None:
     """Streams whose frames name them share a socket."""
     coins = [*("BTC", "ETH", "SOL"), *(f"C{number:03}" for number in range(200))]
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         listed = [coin for coin in coins_of(simulator) if not coin.startswith(("@", "xyz:"))][:200] or coins
         results = await manager.subscribe_many([("trades", {"coin": coin}) for coin in listed])
         assert [] == [result for result in results if not isinstance(result, Subscription)]
@@ -97,7 +100,7 @@ def coins_of(simulator: SimulatorThread) -> list[str]:
 async def test_two_users_orders_never_mix(start_simulator: StartSimulator) -> None:
     """Not even when one user's are ended and the other's begun at once, while the venue sends the first's for 2 s more."""
     simulator = start_simulator("late=2", rate=50)
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         first = await manager.subscribe("orderUpdates", user=ALICE)
         assert {"0x" + ALICE[2:26]} == account_of(await first.next(timeout=DEADLINE))
         await manager.unsubscribe(first.id)
@@ -110,7 +113,7 @@ async def test_two_users_orders_never_mix(start_simulator: StartSimulator) -> No
 
 async def test_two_readers_are_one_subscription(simulator: SimulatorThread) -> None:
     """Equal keys are one id and one subscription on the wire; one reader that leaves does not disturb the other."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         one = await manager.subscribe("l2Book", coin="BTC")
         other = await manager.subscribe("l2Book", params={"coin": "BTC", "nSigFigs": None})
         assert one.id == other.id
@@ -127,7 +130,7 @@ async def test_two_readers_are_one_subscription(simulator: SimulatorThread) -> N
 
 async def test_a_second_reader_gets_the_snapshot_that_was_sent_once(simulator: SimulatorThread) -> None:
     """Who joins later gets the state first, then every frame after it, without hole or overlap."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         early = await manager.subscribe("userFills", user=ALICE)
         first = await early.next(timeout=DEADLINE)
         assert first.snapshot
@@ -148,7 +151,7 @@ async def test_a_second_reader_gets_the_snapshot_that_was_sent_once(simulator: S
 async def test_a_quiet_stream_is_live(start_simulator: StartSimulator) -> None:
     """A stream that may be silent is live by its acknowledgement, and says that it is quiet."""
     simulator = start_simulator("quiet=orderUpdates")
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         orders = await manager.subscribe("orderUpdates", user=ALICE, wait="live")
         view = manager.get_subscription(orders.id)
     assert ("live", True) == (view.state, view.quiet)
@@ -156,7 +159,7 @@ async def test_a_quiet_stream_is_live(start_simulator: StartSimulator) -> None:
 
 async def test_a_lost_socket_is_told_and_comes_back(simulator: SimulatorThread) -> None:
     """A consumer that asks is told when its view has a hole, where it begins and that it has ended, in order with the data."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         book = await manager.subscribe("l2Book", coin="BTC", events=True)
         while not isinstance(await anext(book), Message):
             pass
@@ -181,7 +184,7 @@ async def test_a_lost_socket_is_told_and_comes_back(simulator: SimulatorThread) 
 async def test_a_venue_that_comes_back_is_found(start_simulator: StartSimulator) -> None:
     """Every subscription is live again within nine seconds of the venue's return, on whatever connection it was."""
     simulator = start_simulator(rate=50)
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         handles = [
             await manager.subscribe(name, params=params, events=True)
             for name, params in (
@@ -203,7 +206,7 @@ async def test_a_venue_that_comes_back_is_found(start_simulator: StartSimulator)
 
 async def test_a_refusal_reaches_the_caller_in_the_venues_words(simulator: SimulatorThread) -> None:
     """What the venue refuses is the caller's to know, and is not asked for again."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         with pytest.raises(RejectedError, match="Invalid subscription"):
             await manager.subscribe("l2Book", coin="NOPE")
         assert [] == manager.list_subscriptions()
@@ -224,7 +227,7 @@ async def test_what_is_wrong_is_said_before_anything_is_sent(
     simulator: SimulatorThread, type_name: str, params: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     """A wrong type or parameter is refused locally, with what would be right."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         with pytest.raises(error, match=words):
             await manager.subscribe(type_name, params=params)
         assert [] == manager.list_subscriptions()
@@ -240,7 +243,7 @@ async def test_a_callback_that_raises_harms_nobody_else(simulator: SimulatorThre
         calls += 1
         raise ValueError("no")
 
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         good = await manager.subscribe("l2Book", coin="BTC")
         bad = await manager.subscribe("l2Book", coin="BTC", callback=broken)
         while manager.get_subscription(good.id).consumers > 1:
@@ -271,7 +274,7 @@ async def test_a_callback_gets_every_message_in_order(simulator: SimulatorThread
         if len(seen) >= 10:
             anyio.from_thread.run_sync(enough.set)
 
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         callback: Callable[[Any], Any] = take_sync if kind == "sync" else take_async
         await manager.subscribe("l2Book", coin="BTC", callback=callback)
         await enough.wait()
@@ -280,7 +283,7 @@ async def test_a_callback_gets_every_message_in_order(simulator: SimulatorThread
 
 async def test_a_connection_whose_code_raises_is_parked_alone(simulator: SimulatorThread) -> None:
     """The other connections keep their sockets; the suspect fails with the exception's text, the rest of its connection moves on."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         healthy = await manager.subscribe("l2Book", coin="BTC", nSigFigs=3)
         poisoned = await manager.subscribe("l2Book", coin="BTC", events=True, connection="dedicated")
         bystander = manager.get_subscription(healthy.id).connection
@@ -306,7 +309,7 @@ async def test_a_connection_whose_code_raises_is_parked_alone(simulator: Simulat
 
 async def test_kept_subscriptions_come_back(simulator: SimulatorThread, tmp_path: Path) -> None:
     """A manager on the same state directory goes on with the ids and the counts; what was ended stays gone."""
-    async with Manager(url=simulator.address.url, state_dir=tmp_path) as manager:
+    async with running(simulator, state_dir=tmp_path) as manager:
         kept = await manager.subscribe("l2Book", coin="BTC", keep=True)
         ended = await manager.subscribe("trades", coin="ETH", keep=True)
         held = await manager.subscribe("bbo", coin="SOL")
@@ -315,7 +318,7 @@ async def test_kept_subscriptions_come_back(simulator: SimulatorThread, tmp_path
         await manager.unsubscribe(ended.id)
         before = manager.get_subscription(kept.id)
         assert held.state == "live"
-    async with Manager(url=simulator.address.url, state_dir=tmp_path) as manager:
+    async with running(simulator, state_dir=tmp_path) as manager:
         assert [kept.id] == [view.id for view in manager.list_subscriptions()]
         again = manager.engine.join(kept.id)
         message = await again.next(timeout=DEADLINE)
@@ -330,7 +333,7 @@ async def test_kept_subscriptions_come_back(simulator: SimulatorThread, tmp_path
 async def test_a_timeout_says_what_the_dial_said(simulator: SimulatorThread) -> None:
     """A caller whose deadline passes hears why, and its wish is withdrawn."""
     simulator.set_faults("http_429=60")
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         with pytest.raises(SubscribeTimeoutError, match="429") as caught:
             await manager.subscribe("l2Book", coin="BTC", timeout=0.5)
         assert [] == manager.list_subscriptions()
@@ -340,7 +343,7 @@ async def test_a_timeout_says_what_the_dial_said(simulator: SimulatorThread) -> 
 async def test_a_quota_refuses_before_anything_is_sent(simulator: SimulatorThread) -> None:
     """What only an end frees is refused at once, naming the quota and what holds it; with `wait="none"` it waits."""
     config = {"venues": {"hyperliquid": {"quotas": {"users": 1}}}}
-    async with Manager(url=simulator.address.url, config=config) as manager:
+    async with running(simulator, config=config) as manager:
         await manager.subscribe("userFills", user=ALICE)
         with pytest.raises(QuotaError, match=f"users.*{ALICE}"):
             await manager.subscribe("userFills", user=BOB)
@@ -351,7 +354,7 @@ async def test_a_quota_refuses_before_anything_is_sent(simulator: SimulatorThrea
 
 async def test_an_unknown_id_is_named(simulator: SimulatorThread) -> None:
     """Not found is an error that says which id."""
-    async with Manager(url=simulator.address.url) as manager:
+    async with running(simulator) as manager:
         with pytest.raises(NotFoundError, match="nosuchid"):
             manager.get_subscription("nosuchid")
         with pytest.raises(NotFoundError, match="nosuchid"):
@@ -373,3 +376,39 @@ async def test_wrong_options_are_refused() -> None:
     with pytest.raises(UsageError, match="no quota 'sokets'"):
         async with Manager(config={"venues": {"hyperliquid": {"quotas": {"sokets": 3}}}}):
             pass
+
+
+async def test_a_consumer_that_blocks_stops_its_own_socket_only(simulator: SimulatorThread) -> None:
+    """With `block` nothing is lost while the consumer rests; other connections go on meanwhile."""
+    simulator.set_faults()
+    async with running(simulator) as manager:
+        other = await manager.subscribe("bbo", coin="ETH")
+        slow = await manager.subscribe("l2Book", coin="BTC", policy="block")
+        slow.buffer.max_messages = 10
+        while not slow.buffer.is_full:
+            await other.next(timeout=DEADLINE)
+        for _ in range(20):
+            await other.next(timeout=DEADLINE)
+        seen = [(await slow.next(timeout=DEADLINE)).seq for _ in range(60)]
+        assert list(range(1, 61)) == seen
+        assert 0 == slow.dropped
+        with pytest.raises(UsageError, match="shared connection"):
+            await manager.subscribe("bbo", coin="ETH", policy="block")
+
+
+async def test_a_consumer_that_blocks_for_too_long_is_failed(
+    simulator: SimulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blocked socket is a dead socket at the venue: after a limit reading goes on, and the consumer is failed."""
+    monkeypatch.setattr("wsmgr.manager.runtime.session.BLOCK_TICKS", 1)
+    async with running(simulator) as manager:
+        good = await manager.subscribe("l2Book", coin="BTC", connection="dedicated")
+        slow = await manager.subscribe("l2Book", coin="BTC", policy="block")
+        slow.buffer.max_messages = 5
+        while not slow.buffer.failed:
+            await good.next(timeout=DEADLINE)
+        with pytest.raises(LaggedError):
+            while True:
+                await slow.next(timeout=DEADLINE)
+        assert "ready" == manager.connection_info()[0].state
+        await good.next(timeout=DEADLINE)

@@ -55,7 +55,7 @@ class Actor(Generic[Msg]):
         """
         return None
 
-    async def handle_call(self, request: Any, reply_to: ReplyTo) -> Reply | NoReply | Stop:
+    async def handle_call(self, request: Any, reply_to: ReplyTo) -> Reply | NoReply | Stop:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature
         """Answer a call.
 
         Args:
@@ -76,11 +76,11 @@ class Actor(Generic[Msg]):
         """Handle a message of `cast` or `send`."""
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_cast, and was sent {message!r}")
 
-    async def handle_info(self, message: object) -> Stop | None:
+    async def handle_info(self, message: object) -> Stop | None:  # noqa: ARG002 - for those who override it
         """Handle what the runtime tells: `Down`, `ExitSignal`, `Timer`, `StateTimeout`. By default nothing is done."""
         return None
 
-    async def handle_continue(self, token: Any) -> Stop | None:
+    async def handle_continue(self, token: Any) -> Stop | None:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature
         """Go on after `init` answered `Continue(token)`, before any message."""
         raise NotImplementedError(
             f"{type(self).__qualname__} has no handle_continue, and continues with {token!r}"
@@ -128,7 +128,9 @@ class Actor(Generic[Msg]):
         """Undo `link`."""
         running(self).unlink(ref)
 
-    def start_soon(self, fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> None:
+    def start_soon(
+        self, fn: Callable[..., Awaitable[object]], *args: object, name: str | None = None
+    ) -> None:
         """Run `await fn(*args)` beside the callbacks, as a helper task linked with this actor.
 
         When it raises, the actor crashes with that exception: what a callback is doing is cancelled, and `terminate`

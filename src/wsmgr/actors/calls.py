@@ -81,7 +81,7 @@ class ReplyTo:
         """Call `callback` once, when the answer is given or nobody waits any more; for the runtime."""
         self._on_done = callback
 
-    async def outcome(self, ref: ActorRef[Any], timeout: float) -> Any:
+    async def outcome(self, ref: ActorRef[Any], timeout: float) -> Any:  # noqa: ANN401 - an answer is Any by nature
         """Wait for the answer of `ref`, at most `timeout` seconds; for the runtime.
 
         Raises:

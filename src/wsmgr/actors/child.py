@@ -10,10 +10,11 @@ from attrs import define, frozen
 from .reasons import ExitReason, describe
 
 if TYPE_CHECKING:
-    from .nursery import Nursery
-    from .process import Process
-    from .ref import ActorRef
-    from .spec import ChildSpec, ChildType
+    # The classes of this module are made before those: annotations are all that is needed here.
+    from .nursery import Nursery  # noqa: TC004
+    from .process import Process  # noqa: TC004
+    from .ref import ActorRef  # noqa: TC004
+    from .spec import ChildSpec, ChildType  # noqa: TC004
 
 
 class ChildStatus(Enum):

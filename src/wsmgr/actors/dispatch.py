@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .context import call_chain
-from .errors import BadReturnError, RejectError
+from .errors import BadReturnError, OutsideActorError, RejectError
 from .mailbox import Envelope, Mailbox
 from .messages import NOTHING, Down, NoReply, ParentExit, Reply, Stop, StopRequest
 from .timers import Timer
@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 
 
 class Dispatcher:
-    """Gives messages to the callbacks of `actor`.
-
-    Attributes:
-        postpone_item: Set by a state machine: the message that is being handled is to come again.
-        state_changed: Set by a state machine: what was postponed is to come again now.
-    """
+    """Gives messages to the callbacks of `actor`."""
 
     def __init__(self, actor: Actor[Any], ref: ActorRef[Any], mailbox: Mailbox) -> None:
-        self.postpone_item = False
-        self.state_changed = False
+        self._handling = False
+        self._postpone_item = False
+        self._state_changed = False
         self._actor = actor
         self._ref = ref
         self._mailbox = mailbox
@@ -41,6 +37,7 @@ class Dispatcher:
 
     async def handle(self, item: object) -> ExitReason | None:
         """Handle one item of the mailbox and return with what the actor ends, or None if it goes on."""
+        self._handling = True
         if isinstance(item, Envelope):
             if item.reply_to is not None:
                 stop = await self._handle_call(item.payload, item.reply_to)
@@ -50,12 +47,36 @@ class Dispatcher:
             return item.reason
         else:
             message = _news(item)
-            if message is None:
-                return None
-            stop = self.checked("handle_info", await self._actor.handle_info(message))
-        if self.postpone_item or self.state_changed:
-            self._settle_postponed(item)
+            stop = None
+            if message is not None:
+                stop = self.checked("handle_info", await self._actor.handle_info(message))
+        self._handling = False
+        if self._postpone_item:
+            self._postpone_item = False
+            self._postponed.append(item)
+            self._mailbox.held += 1
+        if self._state_changed:
+            self._release_postponed()
         return None if stop is None else stop.reason
+
+    def postpone(self) -> None:
+        """Let the message that is being handled come again after the next change of state.
+
+        Raises:
+            OutsideActorError: None is being handled.
+        """
+        if not self._handling:
+            raise OutsideActorError(
+                f"{self._ref}: postpone() is for the message that is being handled; there is none"
+            )
+        self._postpone_item = True
+
+    def state_changed(self) -> None:
+        """Let what was postponed come again, once the message that is being handled is done."""
+        self._state_changed = True
+        if not self._handling:
+            self._release_postponed()
+            self._mailbox.wake()
 
     def checked(self, callback: str, answer: object) -> Stop | None:
         """Return the answer of a callback that may answer None or `Stop`.
@@ -116,14 +137,10 @@ class Dispatcher:
     def _settled(self, reply_to: ReplyTo) -> None:
         self._owed.pop(reply_to, None)
 
-    def _settle_postponed(self, item: object) -> None:
-        if self.postpone_item:
-            self._postponed.append(item)
-            self._mailbox.held += 1
-        if self.state_changed:
-            self._mailbox.again.extendleft(reversed(self._postponed))
-            self._postponed.clear()
-        self.postpone_item = self.state_changed = False
+    def _release_postponed(self) -> None:
+        self._state_changed = False
+        self._mailbox.again.extendleft(reversed(self._postponed))
+        self._postponed.clear()
 
 
 def _news(item: object) -> object | None:

@@ -87,7 +87,7 @@ class DynamicSupervisor(SupervisorBase):
                 raise self._gone()
         if reason is not None:
             raise start_error(spec.id, reason)
-        assert child.ref is not None
+        assert child.ref is not None  # noqa: S101 - it was launched
         return child.ref
 
     async def _do_terminate(self, ref: ActorRef[Any]) -> None:
@@ -105,7 +105,7 @@ class DynamicSupervisor(SupervisorBase):
     def _made(self, child: Child, before: ActorRef[Any] | None) -> None:
         if before is not None:
             self._children.pop(before, None)
-        assert child.ref is not None
+        assert child.ref is not None  # noqa: S101 - it was launched
         self._children[child.ref] = child
 
     def _remove(self, child: Child) -> None:

@@ -7,6 +7,7 @@ Ends that are expected (`Normal`, `Shutdown`) are not errors in it, and tracebac
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, fields, frozen
@@ -14,9 +15,10 @@ from attrs import field, fields, frozen
 from .reasons import Crash, ExitReason, describe, is_expected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from .ref import ActorRef
+    # ref imports this module: an annotation is all that is needed here.
+    from .ref import ActorRef  # noqa: TC004
 
 _log = logging.getLogger("wsmgr.actors")
 
@@ -153,7 +155,7 @@ class Reporter:
         for listener in self.listeners:
             try:
                 listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener is somebody else's code
                 _log.exception(
                     "a listener for supervision events failed", extra={"event": type(event).__name__}
                 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Spawn(Protocol):
-    def __call__(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any, name: str) -> None: ...
+    def __call__(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object, name: str) -> None: ...
 
 
 class _Failed(Protocol):
@@ -40,7 +40,7 @@ class HelperTasks:
         self._gone: anyio.Event | None = None
         self._ended = False
 
-    def start(self, fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str) -> None:
+    def start(self, fn: Callable[..., Awaitable[object]], args: tuple[object, ...], name: str) -> None:
         """Run `fn(*args)`.
 
         Raises:
@@ -72,7 +72,7 @@ class HelperTasks:
         return foreign
 
     async def _run(
-        self, scope: anyio.CancelScope, fn: Callable[..., Awaitable[object]], args: tuple[Any, ...]
+        self, scope: anyio.CancelScope, fn: Callable[..., Awaitable[object]], args: tuple[object, ...]
     ) -> None:
         current_actor.set(self._ref)
         call_chain.set(())

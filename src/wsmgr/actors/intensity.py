@@ -23,7 +23,7 @@ class RestartWindow:
 
     max_restarts: int
     max_seconds: float
-    _log: deque[float] = field(factory=deque, init=False)
+    _log: deque[float] = field(factory=deque[float], init=False)
 
     def admit(self, now: float) -> bool:
         """Count a restart at `now` (monotonic seconds) and return whether it is within the budget."""

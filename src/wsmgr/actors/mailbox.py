@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
@@ -28,8 +29,6 @@ from .messages import ParentExit
 from .validation import check_choice, check_positive_int
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
     from .calls import ReplyTo
     from .reasons import ExitReason
 

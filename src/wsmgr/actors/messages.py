@@ -12,7 +12,8 @@ from attrs import field, frozen
 from .reasons import ExitReason, Normal
 
 if TYPE_CHECKING:
-    from .ref import ActorRef, Monitor
+    # ref imports this module: annotations are all that is needed here.
+    from .ref import ActorRef, Monitor  # noqa: TC004
 
 
 class _Nothing:

@@ -86,9 +86,9 @@ class Nursery(ABC):
 
     # -- for processes (Owner) -------------------------------------------------------------------------------------
 
-    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any, name: str) -> None:
+    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object, name: str) -> None:
         """Run `fn(*args)` in the children's task group."""
-        assert self._tasks is not None
+        assert self._tasks is not None  # noqa: S101 - processes run while it hosts
         self._tasks.start_soon(fn, *args, name=name)
 
     def child_started(self, process: Process) -> None:  # noqa: ARG002 - the interface; the host looks for itself
@@ -201,7 +201,7 @@ class Nursery(ABC):
         self._made(child, before)
         return process
 
-    def _process_for(self, made: object, child: Child) -> Process:
+    def _process_for(self, made: Actor[Any] | Nursery, child: Child) -> Process:
         spec = child.spec
         if isinstance(made, Nursery) and spec.type == "supervisor":
             return made.adopt(self, self, spec.id, child.restarts)
@@ -234,7 +234,7 @@ class Nursery(ABC):
     def _ended(self, child: Child) -> None:
         process = child.process
         if process is not None:
-            assert process.reason is not None
+            assert process.reason is not None  # noqa: S101 - it has ended
             self._by_process.pop(process, None)
             brutally = child.spec.shutdown == "brutal_kill" or self._killed
             as_told = ended_as_told(child.spec.restart, process.reason, brutally=brutally)

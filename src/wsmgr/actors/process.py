@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """What a process needs from the supervisor that runs it."""
 
-    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any, name: str) -> None:
+    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object, name: str) -> None:
         """Run `fn(*args)` as a task that ends before the supervisor does."""
 
     def child_started(self, process: Process) -> None:
@@ -165,5 +165,6 @@ class Process(ABC):
         self.monitors.clear()
         self.owner.child_ended(self)
 
+    @abstractmethod
     def discard_mail(self, reason: ExitReason) -> None:
         """Fail the calls that wait for an answer and count the rest."""

@@ -14,7 +14,7 @@ No clock, no loop and no anyio here: everything is a plain value.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from attrs import frozen
 
@@ -77,8 +77,9 @@ def is_expected(reason: ExitReason) -> bool:
 
 def is_cancellation(error: BaseException) -> bool:
     """Return whether `error` is asyncio's or trio's cancellation, or a group of nothing else, importing neither."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(is_cancellation(member) for member in error.exceptions)
+    members = _members(error)
+    if members:
+        return all(is_cancellation(member) for member in members)
     return not isinstance(error, Exception) and type(error).__name__ in _CANCELLATIONS
 
 
@@ -124,6 +125,11 @@ def describe(reason: ExitReason) -> str:
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
+    members = _members(error)
+    return [leaf for member in members for leaf in _leaves(member)] if members else [error]
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for member in error.exceptions for leaf in _leaves(member)]
-    return [error]
+        return cast(BaseExceptionGroup[BaseException], error).exceptions
+    return ()

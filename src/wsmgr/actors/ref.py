@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import anyio
 
@@ -100,7 +100,7 @@ class ActorRef(Generic[Msg_contra]):
                 return
             await process.wait_for_space()
 
-    async def call(self, request: object, *, timeout: float = 5.0) -> Any:
+    async def call(self, request: object, *, timeout: float = 5.0) -> Any:  # noqa: ANN401 - an answer is Any by nature
         """Ask the actor and return the answer of its `handle_call`.
 
         It never hangs: it ends with the answer, after `timeout`, or with the actor. When it is cancelled or times
@@ -249,7 +249,7 @@ class Monitor:
             self._watcher.watching.discard(self)
             self._watcher.accept_info(Down(self.ref, reason, self))
 
-    def __enter__(self) -> Monitor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,20 +6,20 @@ take the name, and `whereis` never answers with a process that has ended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
 from .errors import AlreadyRegisteredError, CallExitError, DeadRefError
 from .reasons import NoProc
+from .ref import ActorRef
 from .validation import check_choice
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
-    from .ref import ActorRef
-
 Msg_contra = TypeVar("Msg_contra", contravariant=True)
+
+
+_Entries: TypeAlias = dict[Hashable, dict[ActorRef[Any], Callable[[], None]]]
 
 
 @frozen(kw_only=True)
@@ -31,9 +31,7 @@ class Registry:
     """
 
     keys: Literal["unique", "duplicate"] = field(default="unique")
-    _entries: dict[Hashable, dict[ActorRef[Any], Callable[[], None]]] = field(
-        factory=dict, init=False, repr=False
-    )
+    _entries: _Entries = field(factory=_Entries, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         check_choice("keys", self.keys, ("unique", "duplicate"))
@@ -75,7 +73,7 @@ class Registry:
         """Return all who have the name, in the order in which they took it."""
         return tuple(self._entries.get(key, {}))
 
-    def dispatch(self, key: Hashable, message: Any) -> int:
+    def dispatch(self, key: Hashable, message: object) -> int:
         """Cast `message` to all who have the name; return how many accepted it."""
         return sum(ref.cast(message) for ref in self.lookup(key))
 
@@ -122,7 +120,7 @@ class Via(Generic[Msg_contra]):
         """
         await self._required().send(message)
 
-    async def call(self, request: object, *, timeout: float = 5.0) -> Any:
+    async def call(self, request: object, *, timeout: float = 5.0) -> Any:  # noqa: ANN401 - an answer is Any by nature
         """`ActorRef.call`, with the same errors.
 
         Raises:

@@ -47,7 +47,7 @@ class Root:
 
     # -- as the owner of the supervisor's process --------------------------------------------------------------------
 
-    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: Any, name: str) -> None:
+    def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object, name: str) -> None:
         """Not needed: a supervisor has no helper tasks."""
         raise NotImplementedError
 
@@ -101,7 +101,7 @@ class Root:
 
     async def leave(self, error: BaseException | None) -> bool:
         """End the supervisor after the body, which raised `error`, and wait for it."""
-        assert self._body is not None
+        assert self._body is not None  # noqa: S101 - `enter` came first
         self._has_body = False
         self._supervisor.stop(Shutdown())
         with anyio.CancelScope(shield=True):
@@ -122,7 +122,7 @@ class Root:
         return bool(handled)
 
     async def _beside(self) -> None:
-        assert self._body is not None
+        assert self._body is not None  # noqa: S101 - `enter` came first
         await self._control()
         if self._has_body:
             self._body.cancel_scope.cancel()

@@ -107,7 +107,7 @@ class ActorProcess(Process):
     def _put(self, payload: object, reply_to: ReplyTo | None) -> bool:
         try:
             verdict, pushed_out = self.mailbox.put(payload, reply_to)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the crash boundary: the key of `conflate`
             # The key of `conflate` is the actor's own code: its failure is the actor's, never the sender's.
             self._interrupt(Crash(error), crash=True)
             return False
@@ -172,7 +172,7 @@ class ActorProcess(Process):
         self.mailbox.wake()
         return timer
 
-    def start_helper(self, fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str) -> None:
+    def start_helper(self, fn: Callable[..., Awaitable[object]], args: tuple[object, ...], name: str) -> None:
         """Run `fn(*args)` beside the actor; its failure is the actor's crash.
 
         Raises:
@@ -233,7 +233,7 @@ class ActorProcess(Process):
         except anyio.get_cancelled_exc_class():
             if self._cause is None:
                 raise
-        assert self._cause is not None
+        assert self._cause is not None  # noqa: S101 - nothing else leaves the scope
         return self._kill_reason or self._cause, self._cause_is_crash
 
     @property

@@ -12,8 +12,9 @@ from .restart import RESTARTS, AutoShutdown, Restart
 from .validation import check_bool, check_choice, check_seconds
 
 if TYPE_CHECKING:
-    from .actor import Actor
-    from .nursery import Nursery
+    # The nursery knows specs: annotations are all that is needed here.
+    from .actor import Actor  # noqa: TC004
+    from .nursery import Nursery  # noqa: TC004
 
 ShutdownBudget: TypeAlias = float | Literal["brutal_kill", "infinity"]
 ChildType: TypeAlias = Literal["worker", "supervisor"]

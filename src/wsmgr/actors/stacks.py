@@ -20,7 +20,7 @@ def stack_of(ref: ActorRef[Any]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def awaits_of(coroutine: Any) -> list[str]:
+def awaits_of(coroutine: object) -> list[str]:
     """Return `file:line function` for each await of one coroutine, outermost first."""
     lines: list[str] = []
     while coroutine is not None:

@@ -49,7 +49,7 @@ class StateMachine(Actor[Msg], Generic[Msg]):
             self.__state_timer = None
         self.__state = state
         if changed:
-            process.dispatcher.state_changed = True
+            process.dispatcher.state_changed()
         if timeout is not None:
             self.__state_timer = process.arm(None, timeout, payload=StateTimeout(state))
 
@@ -58,4 +58,4 @@ class StateMachine(Actor[Msg], Generic[Msg]):
 
         For a call, return `NoReply()`: its caller goes on waiting. Postponed messages count against the mailbox.
         """
-        running(self).dispatcher.postpone_item = True
+        running(self).dispatcher.postpone()

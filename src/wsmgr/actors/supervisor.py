@@ -95,8 +95,9 @@ class Supervisor(SupervisorBase):
         return await self._ask(lambda: self._do_start(spec))
 
     async def terminate_child(self, child_id: object) -> None:
-        """End a child and keep its spec, unless it is temporary. Already ended: nothing. Between two restart
-        attempts: no further one is made.
+        """End a child and keep its spec, unless it is temporary.
+
+        One that has ended already: nothing. One between two restart attempts: no further one is made.
 
         Raises:
             ChildNotFoundError: There is none with this id.
@@ -163,7 +164,7 @@ class Supervisor(SupervisorBase):
             raise start_error(child.spec.id, reason)
         if child.ignored and child.spec.restart == "temporary":
             self._remove(child)
-        assert child.ref is not None
+        assert child.ref is not None  # noqa: S101 - it was launched
         return child.ref
 
     def _find(self, child_id: object) -> Child:

@@ -104,13 +104,13 @@ class SupervisorBase(Nursery):
 
     async def __aexit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> bool:
+    ) -> bool | None:
         """End all children and wait for that.
 
         Raises:
             SupervisorGaveUpError: The restart budget was used up.
         """
-        assert self._root is not None
+        assert self._root is not None  # noqa: S101 - `__aenter__` came first
         return await self._root.leave(error)
 
     # -- public: looking -------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ class SupervisorBase(Nursery):
                     await self._end_all()
                 except anyio.get_cancelled_exc_class() as error:
                     self._hit_by(error)
-        assert self._stop_reason is not None
+        assert self._stop_reason is not None  # noqa: S101 - `_serve` returns no earlier
         return self._stop_reason
 
     # -- for the two kinds -----------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class SupervisorBase(Nursery):
     # -- the host --------------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
-        assert self._process is not None
+        assert self._process is not None  # noqa: S101 - it hosts for its process
         if self._stop_reason is None:
             await self._boot()
         if self._stop_reason is None:
@@ -267,7 +267,7 @@ class SupervisorBase(Nursery):
         child = self._by_process.pop(process, None)
         if child is None:
             return
-        assert process.reason is not None
+        assert process.reason is not None  # noqa: S101 - it has ended
         child.stopped(process.reason)
         verdict = judge(child.spec.restart, process.reason)
         if verdict is Verdict.RESTART:
@@ -327,7 +327,7 @@ class SupervisorBase(Nursery):
             return
         try:
             request.reply_to.reply(await request.operation())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the crash boundary: it goes to whoever asked
             request.reply_to.fail(error)
         except BaseException:
             request.reply_to.fail(self._gone())

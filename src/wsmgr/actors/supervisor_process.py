@@ -43,7 +43,7 @@ class SupervisorProcess(Process):
             reason = Crash(
                 ForeignCancellationError(f"{self.ref} was cancelled, and nobody had asked for that")
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the crash boundary of the supervisor itself
             reason = Crash(error)
         self._supervisor.stop(reason)
         self.finish(Killed() if self._killed else reason)
@@ -92,6 +92,9 @@ class SupervisorProcess(Process):
 
     async def wait_for_space(self) -> None:
         """Never needed: `accept_send` refuses."""
+
+    def discard_mail(self, reason: ExitReason) -> None:
+        """There is none."""
 
     def _no_mail(self, message: object) -> NotAnActorError:
         return NotAnActorError(f"{self.ref} is a supervisor and takes no mail ({message!r}); use its methods")

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -23,11 +24,11 @@ from trio.testing import MockClock
 
 from .actor import Actor
 from .errors import LeakError
-from .messages import NoReply, Reply, Stop
+from .messages import Continue, Ignore, NoReply, Reply, Stop
 from .stacks import awaits_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
 
     from .calls import ReplyTo
     from .events import Event
@@ -82,32 +83,34 @@ class Probe(Actor[Any]):
         self.name = name
         self.journal: list[tuple[object, ...]] = [] if journal is None else journal
 
-    async def init(self) -> Any:
+    async def init(self) -> Continue | Ignore | Stop | None:
         """Write it down."""
         self.journal.append((self.name, "init"))
+        return None
 
-    async def handle_call(self, request: Any, reply_to: ReplyTo) -> Reply | NoReply | Stop:
+    async def handle_call(self, request: object, reply_to: ReplyTo) -> Reply | NoReply | Stop:
         """Run or echo."""
         del reply_to
         result = await self._run(request)
         return result if isinstance(result, (Reply, NoReply, Stop)) else Reply(result)
 
-    async def handle_cast(self, message: Any) -> None | Stop:
+    async def handle_cast(self, message: object) -> Stop | None:
         """Run or write down."""
         result = await self._run(message)
         return result if isinstance(result, Stop) else None
 
-    async def handle_info(self, message: object) -> None | Stop:
+    async def handle_info(self, message: object) -> Stop | None:
         """Write it down."""
         self.journal.append((self.name, message))
+        return None
 
     async def terminate(self, reason: ExitReason) -> None:
         """Write it down."""
         self.journal.append((self.name, "terminate", reason))
 
-    async def _run(self, message: Any) -> Any:
+    async def _run(self, message: object) -> object:
         if callable(message):
-            return await message(self)
+            return await cast(Callable[[Probe], Awaitable[object]], message)(self)
         self.journal.append((self.name, message))
         return message
 

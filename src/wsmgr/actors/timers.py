@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _COMPACT_FROM = 64
 
@@ -67,8 +67,8 @@ class Timer:
 class TimerQueue:
     """The timers of one actor, in the order in which they are due; ties in the order in which they were made."""
 
-    _heap: list[tuple[float, int, Timer]] = field(factory=list, init=False)
-    _order: Iterator[int] = field(factory=count, init=False)
+    _heap: list[tuple[float, int, Timer]] = field(factory=list[tuple[float, int, Timer]], init=False)
+    _order: count[int] = field(factory=count, init=False)
     _cancelled: int = field(default=0, init=False)
 
     def __bool__(self) -> bool:

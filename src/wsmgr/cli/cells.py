@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 NOTHING = "-"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _KILO = 1000.0
+_ADDRESS = re.compile(r"(0x[0-9a-f]{4})[0-9a-f]{32}([0-9a-f]{4})")
 
 
 def text(value: object) -> str:
@@ -18,7 +21,7 @@ def text(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return ",".join(str(item) for item in value)
+            return ",".join(map(str, cast(Sequence[object], value)))
         case _:
             return printable(str(value))
 
@@ -26,6 +29,11 @@ def text(value: object) -> str:
 def printable(value: str) -> str:
     """Return text in one line without control characters: what a venue says must not steer a terminal."""
     return "".join(character if character.isprintable() else " " for character in value)
+
+
+def key(value: object) -> str:
+    """Return a subscription key without its venue and with its address shortened, for where there is little room."""
+    return _ADDRESS.sub(r"\1…\2", text(value).partition("/")[2])
 
 
 def clock(value: object) -> str:

@@ -1,2 +1,142 @@
-"""x"""
-def declare(app): pass
+"""`wsmgr daemon`: running the daemon in the foreground, and controlling the one in the background."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from wsmgr.cli import cells, output
+from wsmgr.cli.command import command
+from wsmgr.cli.errors import DONE, NoDaemonError, say
+from wsmgr.cli.options import Json
+from wsmgr.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from wsmgr.manager.manager import Manager
+    from wsmgr.manager.store.state_directory import StateDirectory
+
+PANEL: Final = "Daemon"
+
+
+def declare(app: typer.Typer) -> None:
+    """Declare the commands."""
+    group = typer.Typer(help="Run the daemon, and control it:", no_args_is_help=True)
+    command(group, "run")(run)
+    command(group, "start")(start)
+    command(group, "stop")(stop)
+    command(group, "restart")(restart)
+    command(group, "status")(status)
+    app.add_typer(group, name="daemon", rich_help_panel=PANEL)
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon in the foreground until SIGTERM (exit code 0) or Ctrl-C (130); logs go to stderr."""
+    from wsmgr.cli import logging_setup, loop
+    from wsmgr.manager.daemon.edge import edge
+    from wsmgr.manager.manager import Manager
+    from wsmgr.manager.store.state_directory import StateDirectory
+
+    logging_setup.configure(level=logging.INFO, verbose=settings.verbose)
+    directory = StateDirectory(settings.state_directory)
+    manager = Manager(
+        (),
+        url=settings.url,
+        config=settings.config,
+        state_dir=directory.path,
+        edge=edge(directory.socket()),
+    )
+    return loop.run(settings.backend, lambda: _run(manager, directory), terminated=DONE)
+
+
+def start(settings: Settings) -> None:
+    """Start the daemon in the background; returns when it answers. One that runs already is left as it is."""
+    _start(settings)
+
+
+def stop(settings: Settings) -> None:
+    """Stop the daemon; returns when its process is gone."""
+    from wsmgr.manager.daemon import process
+
+    pid = process.stop(settings.state_directory)
+    if pid is None:
+        say(f"no daemon runs for {settings.state_directory}")
+    else:
+        say(f"the daemon (process {pid}) has stopped")
+
+
+def restart(settings: Settings) -> None:
+    """Stop the daemon where one runs, and start it."""
+    stop(settings)
+    _start(settings)
+
+
+def status(settings: Settings, *, json: Json = False) -> None:
+    """Say how the daemon is; exit code 3 where none runs."""
+    from wsmgr.manager.daemon import process
+
+    found = process.status(settings.state_directory)
+    if found.pid is None:
+        raise NoDaemonError(found.state_dir, "daemon status")
+    document = {
+        "pid": found.pid,
+        "state_dir": str(found.state_dir),
+        "socket": str(found.socket),
+        **(found.health or {}),
+    }
+    document.setdefault("status", "not answering")
+    if json:
+        output.write_json(document)
+    else:
+        output.write_text(described(document))
+    if not found.running:
+        raise typer.Exit(1)
+
+
+def described(document: Mapping[str, Any]) -> str:
+    """Return what `daemon status` says, a line for each thing.
+
+    Args:
+        document: What `daemon status --json` writes.
+    """
+    lines = {
+        "status": document["status"],
+        "process": document["pid"],
+        "state": document["state_dir"],
+        "socket": document["socket"],
+    }
+    if "version" in document:
+        lines |= {
+            "version": f"{document['version']} on {document['backend']}",
+            "running for": cells.duration(document["uptime_seconds"]),
+            "subscriptions": document["subscriptions"],
+            "connections": document["connections"],
+            "readers": document["consumers"],
+        }
+        for name, venue in document["venues"].items():
+            lines[name] = venue["url"] + (f", parked: {venue['error']}" if venue["error"] else "")
+    return "\n".join(f"{name + ':':<15}{cells.text(value)}" for name, value in lines.items())
+
+
+async def _run(manager: Manager, directory: StateDirectory) -> int:
+    log = logging.getLogger("wsmgr.daemon")
+    about = {"process": os.getpid(), "state_dir": str(directory.path), "socket": str(directory.socket())}
+    async with manager:
+        log.info("the daemon is ready", extra={"kind": "daemon_ready", "fields": about})
+        await manager.run_forever()
+    return DONE
+
+
+def _start(settings: Settings) -> None:
+    from wsmgr.manager.daemon import process
+
+    command_line = [sys.executable, "-m", "wsmgr", *settings.arguments(), "daemon", "run"]
+    started = process.start(settings.state_directory, command_line)
+    word = "runs already" if started.already else "runs"
+    say(
+        f"the daemon {word}: process {started.pid}, state in {settings.state_directory}, socket {started.socket}"
+    )

@@ -72,7 +72,7 @@ async def _print(handle: Subscription, dialect: Dialect, printer: Printer) -> No
 
 def _rendered(id_: str, items: list[Item], dialect: Dialect, printer: Printer) -> bytes:
     if printer.form != "raw":
-        return printer.lines(item_line(id_, item, dialect.payload_bytes) for item in items)
+        return printer.lines(item_line(id_, item, dialect.payload_bytes).rstrip(b"\n") for item in items)
     for item in items:
         if not isinstance(item, Message):
             printer.event(event_line(id_, item))

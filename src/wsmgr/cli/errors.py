@@ -55,7 +55,8 @@ class NoDaemonError(CommandError):
     def __init__(self, directory: object, what: str) -> None:
         """Say where it was looked for and how to start one."""
         super().__init__(
-            f"{what} needs a running daemon, and none runs for {directory}; start one: wsmgr daemon start", NO_DAEMON
+            f"{what} needs a running daemon, and none runs for {directory}; start one: wsmgr daemon start",
+            NO_DAEMON,
         )
 
 
@@ -82,7 +83,7 @@ def guarded(body: Callable[[], int | None], *, verbose: bool) -> int:
         return DONE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the boundary: an error becomes a message and an exit code
         message, code = explained(error)
         if message is not None:
             say(f"wsmgr: {message}")
@@ -94,7 +95,7 @@ def guarded(body: Callable[[], int | None], *, verbose: bool) -> int:
 
 def explained(error: Exception) -> tuple[str | None, int]:
     """Return the message and the exit code of an error; without a message it is a bug."""
-    from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
+    from wsmgr.manager.daemon.errors import DaemonError
     from wsmgr.manager.model.errors import QuotaError, RejectedError, UsageError, WsmgrError
 
     match error:
@@ -102,8 +103,6 @@ def explained(error: Exception) -> tuple[str | None, int]:
             return str(error), error.code
         case DaemonError():
             return str(error), _BY_STATUS.get(error.status, FAILED)
-        case DaemonUnreachableError():
-            return str(error), NO_DAEMON
         case UsageError():
             return str(error), USAGE
         case RejectedError() | QuotaError():

@@ -24,7 +24,8 @@ def find(settings: Settings, what: str = "--attach") -> DaemonClient | None:
     """
     if settings.attach is False:
         return None
-    from wsmgr.manager.daemon.unix_client import DaemonClient, find_daemon
+    from wsmgr.manager.daemon.discovery import find_daemon
+    from wsmgr.manager.daemon.unix_client import DaemonClient
 
     socket = find_daemon(settings.state_dir, settings.environ)
     if socket is None:
@@ -64,7 +65,7 @@ def check_url(url: str | None, client: DaemonClient) -> None:
     if url is None:
         return
     health: dict[str, Any] = client.get("/v1/health")
-    urls = [str(venue["url"]) for venue in health["venues"]]
+    urls = [str(venue["url"]) for venue in health["venues"].values()]
     if urls != [url]:
         raise CommandError(
             f"--url is {url}, and the running daemon uses {', '.join(urls)};"

@@ -153,26 +153,22 @@ def metrics(
 
 def connections(settings: Settings, *, watch: Watch = False, json: Json = False) -> None:
     """List the daemon's connections."""
-    with need(settings, "wsmgr connections") as client:
-        _present(
-            CONNECTIONS,
-            lambda: list(client.items("/v1/connections")),
-            json=json,
-            everything=True,
-            watch=watch,
-        )
+    client = need(settings, "connections")
+    _present(
+        CONNECTIONS, lambda: list(client.items("/v1/connections")), json=json, everything=True, watch=watch
+    )
 
 
 def gaps(settings: Settings, id: OptionalId = None, *, everything: All = False, json: Json = False) -> None:
-    """List the newest gaps: periods in which messages may have been missed, newest first."""
+    """List the newest 250 gaps (--all: all of them): periods in which messages may have been missed."""
     with source(settings) as asked:
-        _present(GAPS, lambda: asked.gaps(id), json=json, everything=everything)
+        _present(GAPS, lambda: asked.gaps(id, everything=everything), json=json, everything=everything)
 
 
 def events(settings: Settings, *, everything: All = False, json: Json = False) -> None:
-    """List the newest events, newest first."""
+    """List the newest 250 events (--all: all of them), newest first."""
     with source(settings) as asked:
-        _present(EVENTS, asked.events, json=json, everything=everything)
+        _present(EVENTS, lambda: asked.events(everything=everything), json=json, everything=everything)
 
 
 def _present(

@@ -1,7 +1,8 @@
 """Logging: where logs go. The library never configures logging; the command line does, here and nowhere else.
 
 Lines go to stderr: drawn for people on a terminal, as `key=value` pairs (logfmt) else. Tracebacks show no local variables:
-they could hold credentials.
+they could hold credentials. A loss that is expected, such as that of a socket, has no traceback: the manager's own line about
+it says what happened, so the actor's is for `-v` alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def configure(*, level: int = logging.ERROR, verbose: bool = False) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(terminal=sys.stderr.isatty()))
+    handler.addFilter(lambda record: _without_expected_losses(record, verbose=verbose))
     logger = logging.getLogger(LOGGER)
     logger.handlers = [handler]
     logger.propagate = False
@@ -32,6 +34,16 @@ def configure(*, level: int = logging.ERROR, verbose: bool = False) -> None:
     # Foreign libraries are heard only when something is wrong with them.
     logging.getLogger().handlers = [handler]
     logging.getLogger().setLevel(logging.WARNING)
+
+
+def _without_expected_losses(record: logging.LogRecord, *, verbose: bool) -> bool:
+    """Take the traceback from an expected loss and make it a debug line."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not getattr(error, "expected", False):
+        return True
+    record.exc_info = None
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return verbose
 
 
 def _formatter(*, terminal: bool) -> logging.Formatter:
@@ -57,8 +69,8 @@ def _formatter(*, terminal: bool) -> logging.Formatter:
 def _fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Take the fields of a fact as fields, instead of the text that they make for a formatter that knows none."""
     record = event.get("_record")
-    fields = getattr(record, "fields", None)
-    if isinstance(fields, dict):
+    fields: dict[str, object] | None = getattr(record, "fields", None)
+    if fields is not None:
         event["event"] = getattr(record, "kind", event["event"])
         event.update({name: value for name, value in fields.items() if name not in event})
     return event

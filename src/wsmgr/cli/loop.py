@@ -22,7 +22,9 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SIGNALLED: Final = 128
 
 
-def run(backend: Backend, body: Callable[[], Awaitable[int]], *, terminated: int = _SIGNALLED + signal.SIGTERM) -> int:
+def run(
+    backend: Backend, body: Callable[[], Awaitable[int]], *, terminated: int = _SIGNALLED + signal.SIGTERM
+) -> int:
     """Run `body` and return its exit code, or that of the signal that ended it.
 
     Args:
@@ -32,7 +34,9 @@ def run(backend: Backend, body: Callable[[], Awaitable[int]], *, terminated: int
     """
     options = {"use_uvloop": sys.platform != "win32"} if backend == "asyncio" else {}
     code = anyio.run(partial(_until_signalled, body, terminated), backend=backend, backend_options=options)
-    if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
+    if any(
+        thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()
+    ):
         _leave_threads_behind(code)
     return code
 
@@ -56,7 +60,7 @@ async def _until_signalled(body: Callable[[], Awaitable[int]], terminated: int) 
             with work:
                 try:
                     code = await body()
-                except Exception as error:  # raised again below: a task group would wrap it in an ExceptionGroup
+                except Exception as error:  # noqa: BLE001 - raised below, outside of the group that would wrap it
                     failure = error
             group.cancel_scope.cancel()
     if failure is not None:

@@ -10,8 +10,6 @@ import shutil
 import sys
 from typing import Any
 
-import msgspec
-
 
 def on_terminal() -> bool:
     """Return whether stdout is a terminal."""
@@ -40,5 +38,7 @@ def write_text(text: str) -> None:
 
 def write_json(value: Any) -> None:  # noqa: ANN401 - whatever msgspec encodes
     """Write one JSON document to stdout: indented on a terminal, one line in a pipe."""
+    import msgspec
+
     encoded = msgspec.json.encode(value)
     write((msgspec.json.format(encoded, indent=2) if on_terminal() else encoded) + b"\n")

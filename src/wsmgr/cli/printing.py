@@ -14,7 +14,7 @@ from attrs import define, field
 
 from wsmgr.cli import cells
 from wsmgr.cli.errors import DONE, FAILED, REFUSED
-from wsmgr.manager.daemon.lines import is_event
+from wsmgr.manager.daemon.lines import STOPPING, is_event
 
 Form = Literal["json", "raw", "people"]
 _ELLIPSIS: Final = "…"
@@ -42,7 +42,7 @@ class Printer:
     width: int | None = None
     label: str = ""
     printed: int = 0
-    said: list[str] = field(factory=list)
+    said: list[str] = field(factory=list[str])
     ended: int | None = None
 
     @property
@@ -51,7 +51,7 @@ class Printer:
         return self.count is not None and self.printed >= self.count
 
     def lines(self, batch: Iterable[bytes]) -> bytes:
-        """Return what is printed for stream lines, each with its line feed."""
+        """Return what is printed for stream lines, which come without their line feeds."""
         printed: list[bytes] = []
         for line in batch:
             if self.finished:
@@ -61,7 +61,7 @@ class Printer:
                 continue
             self.printed += 1
             printed.append(line if self.form == "json" else self._for_people(line))
-        return b"".join(printed)
+        return _with_line_feeds(printed)
 
     def frames(self, batch: Iterable[bytes]) -> bytes:
         """Return what is printed for the venue's frames."""
@@ -70,8 +70,8 @@ class Printer:
             if self.finished:
                 break
             self.printed += 1
-            printed.append(frame + b"\n")
-        return b"".join(printed)
+            printed.append(frame)
+        return _with_line_feeds(printed)
 
     def event(self, line: bytes) -> None:
         """Take an event that comes among frames: it is for stderr alone."""
@@ -108,7 +108,7 @@ class Printer:
             self.said.append(words)
         match event["event"]:
             case "closed":
-                self.ended = DONE
+                self.ended = FAILED if event["by"] == STOPPING else DONE
             case "rejected":
                 self.ended = REFUSED
             case "failed":
@@ -128,7 +128,7 @@ class Printer:
         text = "  ".join([head, *marks, cells.printable(bytes(message.data).decode())])
         if self.width is not None and len(text) > max(self.width, _NARROWEST):
             text = text[: max(self.width, _NARROWEST) - 1] + _ELLIPSIS
-        return f"{text}\n".encode()
+        return text.encode()
 
 
 class _Shown(msgspec.Struct):
@@ -171,3 +171,7 @@ def told(event: dict[str, Any], label: str) -> str | None:
             return f"{label} was ended: {event['by']}"
         case _:
             return None
+
+
+def _with_line_feeds(parts: list[bytes]) -> bytes:
+    return b"\n".join([*parts, b""]) if parts else b""

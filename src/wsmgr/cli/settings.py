@@ -59,9 +59,12 @@ class Settings:
 def show_version(wanted: bool) -> None:
     """Print the version and end, where it is asked for."""
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"wsmgr {version('wsmgr')}")
+        try:
+            typer.echo(f"wsmgr {version('wsmgr')}")
+        except PackageNotFoundError:
+            typer.echo("wsmgr (a source tree that is not installed)")
         raise typer.Exit
 
 
@@ -91,6 +94,7 @@ OPTIONS: Final[dict[str, Any]] = {
         Backend | None,
         typer.Option(
             "--backend",
+            metavar="asyncio|trio",
             help="The event loop of a manager that runs in this process: asyncio (on uvloop), or trio. A command"
             " that attaches to a daemon ignores it. Default: asyncio.",
             rich_help_panel=PANEL,

@@ -44,15 +44,19 @@ def simulate(
         ),
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write every data frame sent to this file.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every data frame sent to this file.", show_default=False),
     ] = None,
     replay: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Play this capture file instead of a market.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Play this capture file instead of a market.", show_default=False),
     ] = None,
 ) -> int:
     """Run a simulated venue until it is stopped; its address is the first line on stdout, as JSON."""
     if dialect not in SIMULATED:
-        raise CommandError(f"there is no simulator for {dialect!r}; there is one for {', '.join(SIMULATED)}", USAGE)
+        raise CommandError(
+            f"there is no simulator for {dialect!r}; there is one for {', '.join(SIMULATED)}", USAGE
+        )
     from wsmgr.manager.venues.hyperliquid.simulator import (
         FaultError,
         SimulatorOptionError,
@@ -76,9 +80,13 @@ def simulate(
 
 
 def _rate(text: str | None) -> float | Literal["real"] | None:
-    if text is None or text == "real":
-        return text
+    if text is None:
+        return None
+    if text == "real":
+        return "real"
     try:
         return float(text)
     except ValueError:
-        raise CommandError(f"--rate is {text!r}; give frames a second, such as 10, or `real`", USAGE) from None
+        raise CommandError(
+            f"--rate is {text!r}; give frames a second, such as 10, or `real`", USAGE
+        ) from None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from wsmgr.cli import cells, output
 from wsmgr.cli.command import command
-from wsmgr.cli.errors import USAGE, CommandError, explained, say
+from wsmgr.cli.errors import DONE, USAGE, CommandError, explained, say
 from wsmgr.cli.finding import need
 from wsmgr.cli.options import Json, SubscriptionId
 from wsmgr.cli.settings import Settings
-from wsmgr.cli.sources import path, source
+from wsmgr.cli.sources import source
 
 TIMES: Final = ("subscribed_at", "last_message_at", "as_of")
 
@@ -46,26 +46,32 @@ def unsubscribe(
     """End subscriptions for everybody, for good; prints the id of each that was ended."""
     if bool(ids) == everything:
         raise CommandError("name subscriptions' ids, or give --all, and not both", USAGE)
-    with need(settings, "wsmgr unsubscribe") as client:
-        wanted = [row["id"] for row in client.items("/v1/subscriptions")] if everything else ids or []
-        code = 0
-        for id_ in wanted:
-            try:
-                client.delete(path("/v1/subscriptions", id_))
-            except Exception as error:  # the others are ended all the same
-                message, code = explained(error)
-                if message is None:
-                    raise
-                say(f"wsmgr: {message}")
-            else:
-                output.write_text(id_)
-        return code
+    from wsmgr.manager.daemon.errors import DaemonError
+    from wsmgr.manager.daemon.unix_client import path_of
+
+    client = need(settings, "unsubscribe")
+    if everything:
+        ended = client.delete("/v1/subscriptions")["ended"]
+        if ended:
+            output.write_text("\n".join(ended))
+        else:
+            say("there is no subscription to end")
+        return DONE
+    code = DONE
+    for id_ in ids or []:
+        try:
+            client.delete(path_of(id_))
+        except DaemonError as error:  # the others are ended all the same
+            message, code = explained(error)
+            say(f"wsmgr: {message}")
+        else:
+            output.write_text(id_)
+    return code
 
 
 def tree(settings: Settings, *, json: Json = False) -> None:
     """Draw the daemon's supervision tree."""
-    with need(settings, "wsmgr tree") as client:
-        root: dict[str, Any] = client.get("/v1/tree")
+    root: dict[str, Any] = need(settings, "tree").get("/v1/tree")
     if json:
         output.write_json(root)
     else:
@@ -86,11 +92,13 @@ def drawn(node: dict[str, Any], *, first: str = "", further: str = "") -> Iterat
     for child in children:
         last = child is children[-1]
         yield from drawn(
-            child, first=further + ("└── " if last else "├── "), further=further + ("    " if last else "│   ")
+            child,
+            first=further + ("└── " if last else "├── "),
+            further=further + ("    " if last else "│   "),
         )
 
 
 def _field(name: str, value: object) -> str:
     if name in TIMES:
         return cells.clock(value)
-    return cells.pairs(value) if isinstance(value, dict) else cells.text(value)
+    return cells.pairs(cast(Mapping[str, object], value)) if isinstance(value, dict) else cells.text(value)

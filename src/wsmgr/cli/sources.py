@@ -5,11 +5,10 @@ Rows are what `--json` writes: mappings with the fields of the contract.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from wsmgr.manager.store.database import Database
 
 Row = dict[str, Any]
+PAGE: Final = 250
+"""How many gaps or events are shown unless all are asked for."""
 
 
 @frozen(kw_only=True)
@@ -61,60 +62,68 @@ class Source(Protocol):
         """Return the counters of one subscription (an error where there is none of this id), or of all."""
         ...
 
-    def gaps(self, id_: str | None) -> list[Row]:
-        """Return the newest gaps, newest first."""
+    def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
+        """Return the newest page of gaps, or all of them, newest first."""
         ...
 
-    def events(self) -> list[Row]:
-        """Return the newest events, newest first."""
+    def events(self, *, everything: bool) -> list[Row]:
+        """Return the newest page of events, or all of them, newest first."""
         ...
 
 
-@frozen
 class DaemonSource:
     """Asks the running daemon.
 
-    Attributes:
+    Args:
         client: The connection to it.
     """
 
-    client: DaemonClient
+    def __init__(self, client: DaemonClient) -> None:
+        """Ask nothing yet."""
+        self.client = client
 
     def subscriptions(self, filters: Filters) -> list[Row]:
         """Return the subscriptions that pass the filters."""
-        return list(self.client.items(path("/v1/subscriptions", filters.query())))
+        return list(self.client.items("/v1/subscriptions", filters.query()))
 
     def subscription(self, id_: str) -> Row:
         """Return one subscription."""
-        found: Row = self.client.get(path("/v1/subscriptions", id_))
+        from wsmgr.manager.daemon.unix_client import path_of
+
+        found: Row = self.client.get(path_of(id_))
         return found
 
     def metrics(self, id_: str | None) -> list[Row]:
         """Return the counters of one subscription, or of all."""
-        if id_ is None:
-            return list(self.client.items("/v1/metrics"))
-        return [self.client.get(path("/v1/subscriptions", id_, "metrics"))]
+        from wsmgr.manager.daemon.unix_client import path_of
 
-    def gaps(self, id_: str | None) -> list[Row]:
-        """Return the newest gaps, newest first."""
-        return list(self.client.items(path("/v1/gaps", {"subscription_id": id_} if id_ else {})))
+        return (
+            list(self.client.items("/v1/metrics"))
+            if id_ is None
+            else [self.client.get(path_of(id_, "metrics"))]
+        )
 
-    def events(self) -> list[Row]:
-        """Return the newest events, newest first."""
-        return list(self.client.items("/v1/events"))
+    def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
+        """Return the newest page of gaps, or all of them, newest first."""
+        return list(self.client.items("/v1/gaps", {"subscription": id_}, limit=None if everything else PAGE))
+
+    def events(self, *, everything: bool) -> list[Row]:
+        """Return the newest page of events, or all of them, newest first."""
+        return list(self.client.items("/v1/events", limit=None if everything else PAGE))
 
 
-@frozen
 class DatabaseSource:
     """Reads the database.
 
-    Attributes:
+    Args:
         database: The database, opened for reading; None where there is none.
         as_of: The time to which it is complete, or None.
     """
 
-    database: Database | None
-    as_of: float | None
+    def __init__(self, database: Database | None, as_of: float | None) -> None:
+        """Read nothing yet."""
+        self.database = database
+        self.as_of = as_of
 
     def subscriptions(self, filters: Filters) -> list[Row]:
         """Return the subscriptions that pass the filters; all are `stopped`."""
@@ -143,26 +152,34 @@ class DatabaseSource:
 
         found = [] if self.database is None else queries.list_metrics(self.database)
         rows = [
-            self._dated(stopped_metrics_view(row, counters)) for row, counters in found if id_ in {None, row.id}
+            self._dated(stopped_metrics_view(row, counters))
+            for row, counters in found
+            if id_ in {None, row.id}
         ]
         if id_ is not None and not rows:
             raise _not_found(id_)
         return rows
 
-    def gaps(self, id_: str | None) -> list[Row]:
-        """Return the newest gaps, newest first."""
+    def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
+        """Return the newest page of gaps, or all of them, newest first."""
         from wsmgr.manager.runtime.views import gap_view
         from wsmgr.manager.store import queries
 
-        found = [] if self.database is None else queries.list_gaps(self.database, subscription_id=id_)
+        limit = None if everything else PAGE
+        found = (
+            []
+            if self.database is None
+            else queries.list_gaps(self.database, subscription_id=id_, limit=limit)
+        )
         return [self._dated(gap_view(row)) for row in found]
 
-    def events(self) -> list[Row]:
-        """Return the newest events, newest first."""
+    def events(self, *, everything: bool) -> list[Row]:
+        """Return the newest page of events, or all of them, newest first."""
         from wsmgr.manager.runtime.views import event_view
         from wsmgr.manager.store import queries
 
-        found = [] if self.database is None else queries.list_events(self.database)
+        limit = None if everything else PAGE
+        found = [] if self.database is None else queries.list_events(self.database, limit=limit)
         return [self._dated(event_view(row)) for row in found]
 
     def _dated(self, view: object) -> Row:
@@ -179,18 +196,10 @@ def source(settings: Settings) -> Generator[Source]:
     """
     client = find(settings)
     if client is not None:
-        with client:
-            yield DaemonSource(client)
+        yield DaemonSource(client)
         return
     with _database(settings) as found:
         yield found
-
-
-def path(base: str, *parts: str | Mapping[str, str]) -> str:
-    """Return a path of the API: `base`, then path segments, then a query, each percent-encoded."""
-    segments = [quote(part, safe="") for part in parts if isinstance(part, str)]
-    queries = [urlencode(part) for part in parts if not isinstance(part, str) and part]
-    return "?".join(["/".join([base, *segments]), *queries])
 
 
 @contextmanager

@@ -44,7 +44,9 @@ def declare(app: typer.Typer) -> None:
 
 def subscribe(
     settings: Settings,
-    type: Annotated[str, typer.Argument(metavar="TYPE", help="The subscription type; `wsmgr types` lists them.")],
+    type: Annotated[
+        str, typer.Argument(metavar="TYPE", help="The subscription type; `wsmgr types` lists them.")
+    ],
     *,
     coin: Annotated[str | None, typer.Option(help="The parameter `coin`.", show_default=False)] = None,
     user: Annotated[
@@ -81,7 +83,7 @@ def subscribe(
         ),
     ] = None,
     connection: Annotated[
-        ConnectionChoice, typer.Option(help="`dedicated`: a connection of its own.")
+        ConnectionChoice, typer.Option(metavar="auto|dedicated", help="`dedicated`: a connection of its own.")
     ] = "auto",
 ) -> int:
     """Subscribe, and print what comes: through the running daemon, or, where none runs, in this process."""
@@ -102,18 +104,18 @@ def subscribe(
             )
         return _detach(settings, wish)
     printer = _printer(raw=raw, json=json, events=events, count=count)
-    client = find(settings, "wsmgr subscribe")
+    client = find(settings, "subscribe")
     if client is None:
         from wsmgr.cli import embedded, logging_setup
 
-        say(f"no daemon runs: a manager of this process streams (on {settings.backend}, state in memory)")
+        why = "no daemon runs" if settings.attach is None else "no daemon is asked"
+        say(f"{why}: a manager of this process streams (on {settings.backend}, state in memory)")
         logging_setup.configure(verbose=settings.verbose)
         return embedded.stream(settings, wish, printer, duration=duration)
     from wsmgr.cli import attached
 
-    with client:
-        say(f"attached to the daemon at {client.socket}")
-        return attached.subscribe(client, wish, printer, duration=duration)
+    say(f"attached to the daemon at {client.socket}")
+    return attached.subscribe(client, wish, printer, duration=duration)
 
 
 def tail(
@@ -128,18 +130,18 @@ def tail(
 ) -> int:
     """Print what comes on a subscription that the daemon holds already."""
     printer = _printer(raw=raw, json=json, events=events, count=count)
-    with need(settings, "wsmgr tail") as client:
-        from wsmgr.cli import attached
+    client = need(settings, "tail")
+    from wsmgr.cli import attached
 
-        return attached.tail(client, id, printer, duration=duration)
+    say(f"attached to the daemon at {client.socket}")
+    return attached.tail(client, id, printer, duration=duration)
 
 
 def _detach(settings: Settings, wish: Wish) -> int:
-    client = find(settings, "wsmgr subscribe --detach")
+    client = find(settings, "subscribe --detach")
     if client is None:
-        raise NoDaemonError(settings.state_directory, "wsmgr subscribe --detach")
-    with client:
-        row = client.post("/v1/subscriptions", {**wish.document(), "keep": True})
+        raise NoDaemonError(settings.state_directory, "subscribe --detach")
+    row = client.subscribe({**wish.document(), "keep": True})
     output.write_text(row["id"])
     return 0
 
@@ -148,8 +150,15 @@ def _printer(*, raw: bool, json: bool, events: bool, count: int | None) -> Print
     from wsmgr.cli.printing import Printer
 
     if raw and json:
-        raise CommandError("--raw prints the venue's frames as they are, so --json cannot be given with it", USAGE)
+        raise CommandError(
+            "--raw prints the venue's frames as they are, so --json cannot be given with it", USAGE
+        )
     if events and raw:
-        raise CommandError("--raw prints nothing but frames, so --events cannot be given with it; gaps are told on stderr", USAGE)
+        raise CommandError(
+            "--raw prints nothing but frames, so --events cannot be given with it; gaps are told on stderr",
+            USAGE,
+        )
     width = output.width() if output.on_terminal() else None
-    return Printer(form="raw" if raw else "json" if json else "people", events=events, count=count, width=width)
+    return Printer(
+        form="raw" if raw else "json" if json else "people", events=events, count=count, width=width
+    )

@@ -58,7 +58,7 @@ class Inbox(Protocol):
 class EdgeFactory(Protocol):
     """Makes what else runs in the tree, such as the daemon's API."""
 
-    def __call__(self, engine: Engine) -> Sequence[ChildSpec]:
+    def __call__(self, engine: Engine, /) -> Sequence[ChildSpec]:
         """Return the child specifications."""
         ...
 

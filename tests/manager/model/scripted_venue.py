@@ -10,8 +10,8 @@ from collections import deque
 from typing import Literal
 
 from attrs import define, field
-
 from tests.manager.model.world import data
+
 from wsmgr.manager.model.subscription_type import Atom
 
 LATE = 4.0
@@ -49,7 +49,9 @@ class VenueSocket:
         """The keys whose frames may come, or may be on their way, under a wire key."""
         coming = {key for key, each in self.held.items() if each.wire_key == wire_key}
         coming |= {each.key for each in self.requests if each.atom.wire_key == wire_key}
-        coming |= {key for key, (each, at) in self.late.items() if each.wire_key == wire_key and at + LATE > now}
+        coming |= {
+            key for key, (each, at) in self.late.items() if each.wire_key == wire_key and at + LATE > now
+        }
         return coming | {
             parts[2]
             for _, raw in self.frames

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.manager.model.catalog import FILLS, ORDERS, TICKER, TRADES
 from tests.manager.model.world import Reader, messages
+
 from wsmgr.manager.model.continuity import Closed, Gap, Interrupted, Lagged, Live
 from wsmgr.manager.model.delivery import MAX_BYTES, MAX_MESSAGES, Policy, default_policy
 from wsmgr.manager.model.errors import SubscriptionClosedError
 from wsmgr.manager.model.message import Message
-from wsmgr.manager.model.subscription_type import SubscriptionType
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.subscription_type import SubscriptionType
 
 POLICIES = st.sampled_from(Policy)
 STEPS = st.lists(st.sampled_from(["put", "put", "put", "take", "tell"]), max_size=80)
@@ -87,7 +90,9 @@ def test_announced_drops_add_up_to_the_counted_ones(policy: Policy, limit: int, 
 
 
 @given(policy=POLICIES, steps=STEPS)
-def test_a_consumer_that_keeps_up_sees_every_frame_under_each_policy(policy: Policy, steps: list[str]) -> None:
+def test_a_consumer_that_keeps_up_sees_every_frame_under_each_policy(
+    policy: Policy, steps: list[str]
+) -> None:
     """The policy decides only what happens when the buffer is full."""
     reader = Reader(policy, max_messages=1)
     for message in messages(*steps):
@@ -96,7 +101,11 @@ def test_a_consumer_that_keeps_up_sees_every_frame_under_each_policy(policy: Pol
     assert (0, 0, False) == (reader.buffer.dropped, reader.buffer.conflated, reader.buffer.failed)
 
 
-@given(policy=st.sampled_from([Policy.DROP_OLDEST, Policy.DROP_NEWEST, Policy.FAIL]), limit=st.integers(1, 5), count=st.integers(0, 20))
+@given(
+    policy=st.sampled_from([Policy.DROP_OLDEST, Policy.DROP_NEWEST, Policy.FAIL]),
+    limit=st.integers(1, 5),
+    count=st.integers(0, 20),
+)
 def test_a_buffer_holds_no_more_messages_than_its_bound(policy: Policy, limit: int, count: int) -> None:
     """Every queue has a bound."""
     reader = Reader(policy, max_messages=limit)
@@ -182,6 +191,34 @@ def test_a_gap_goes_on_to_the_frame_that_replaces_its_own() -> None:
     assert [GAP, None, None] == [message.gap for message in other.messages()]
 
 
+@pytest.mark.parametrize("policy", [Policy.DROP_OLDEST, Policy.DROP_NEWEST])
+def test_the_message_behind_a_loss_carries_a_gap(policy: Policy) -> None:
+    """`if message.gap: resync()` is all a consumer needs, also where it was too slow itself."""
+    reader, other = Reader(policy, max_messages=1), Reader(policy)
+    put = messages("a", "b", "c", "d")
+    put[1].gap = GAP
+    for message in put[:3]:
+        reader.buffer.put(message)
+        other.buffer.put(message)
+    got = reader.messages()
+    reader.buffer.put(put[3])
+    got += reader.messages()
+    (carrier,) = [message for message in got if message.gap is not None]
+    assert carrier.gap is not None
+    assert (3 if policy is Policy.DROP_OLDEST else 4) == carrier.seq
+    assert {"reset", "too slow"} == {word for word in ("reset", "too slow") if word in carrier.gap.reason}
+    assert [None, GAP, None] == [message.gap for message in other.messages()]
+
+
+def test_the_byte_bound_holds_however_large_the_new_messages_are() -> None:
+    """Small frames make room for large ones by as many as it takes."""
+    reader = Reader(Policy.DROP_OLDEST, max_messages=100, max_bytes=1000)
+    for message in messages(*["x" * 10] * 100, *["x" * 900] * 100):
+        reader.buffer.put(message)
+        assert reader.buffer._bytes <= 1000 + 900
+    assert 2 >= len(reader.messages())
+
+
 def test_fail_ends_the_consumer_at_the_first_loss_and_leaves_what_came_before() -> None:
     """Nobody acts on a stream with a hole in it, and nothing before the hole is lost."""
     reader = Reader(Policy.FAIL, max_messages=2)
@@ -221,7 +258,10 @@ def test_a_loss_is_announced_before_the_message_that_follows_it() -> None:
     reader.buffer.put(second)
     assert first is reader.buffer.take()
     reader.buffer.put(third)
-    assert [Lagged(dropped=1), third] == reader.read()
+    lagged, message = reader.read()
+    assert Lagged(dropped=1) == lagged
+    assert isinstance(message, Message)
+    assert (third.seq, third.raw) == (message.seq, message.raw)
 
 
 def test_who_did_not_ask_for_events_gets_none() -> None:
@@ -260,6 +300,8 @@ def test_a_buffer_does_not_wake_its_consumer_by_itself() -> None:
     ("subscription_type", "policy"),
     [(TICKER, Policy.LATEST), (TRADES, Policy.DROP_OLDEST), (FILLS, Policy.FAIL), (ORDERS, Policy.FAIL)],
 )
-def test_the_default_policy_follows_from_the_kind(subscription_type: SubscriptionType, policy: Policy) -> None:
+def test_the_default_policy_follows_from_the_kind(
+    subscription_type: SubscriptionType, policy: Policy
+) -> None:
     """States conflate, public events drop, private events fail: nobody trades on a hole."""
     assert policy is default_policy(subscription_type)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.world import WALL, Reader, World, classify, data
-from wsmgr.manager.model.connection import Connection
+
 from wsmgr.manager.model.continuity import Live
 from wsmgr.manager.model.delivery import Buffer, Policy
 from wsmgr.manager.model.dispatch import SAMPLE_BYTES, SAMPLES, Dispatcher
@@ -16,6 +17,9 @@ from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Ack, Data, Frame, Pong, Refusal, RefusalKind, Unroutable
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.subscription import Entry, State
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.connection import Connection
 
 A, B = atom(TICKER, coin="A"), atom(TICKER, coin="B")
 TRADES_A = atom(TRADES, coin="A")
@@ -63,9 +67,19 @@ def test_a_message_says_where_it_comes_from() -> None:
     )
     dispatcher([b"frame"])
     (message,) = reader.messages()
-    assert ("v", "ticker", entry.key, entry.id) == (message.venue, message.type, message.key, message.subscription_id)
+    assert ("v", "ticker", entry.key, entry.id) == (
+        message.venue,
+        message.type,
+        message.key,
+        message.subscription_id,
+    )
     assert ("ticker", "v-1", WALL + 5.0) == (message.channel, message.connection, message.received_at)
-    assert (77.5, 9, True, False) == (message.venue_time, message.venue_seq, message.snapshot, message.replayed)
+    assert (77.5, 9, True, False) == (
+        message.venue_time,
+        message.venue_seq,
+        message.snapshot,
+        message.replayed,
+    )
     assert (b"frame", "frame") == (message.raw, message.data)
 
 
@@ -117,10 +131,12 @@ def test_the_first_frame_is_the_proof_even_before_the_acknowledgement() -> None:
     world, reader = World(), Reader(events=True)
     entry, _ = world.hold(A, reader)
     world.ask()
-    assert State.SUBSCRIBING is entry.state
+    states = [entry.state]
     world.deliver(entry, data(A, entry.key))
-    assert State.LIVE is entry.state
-    assert not world.acknowledge(entry)
+    states.append(entry.state)
+    world.acknowledge(entry)
+    states.append(entry.state)
+    assert [State.SUBSCRIBING, State.LIVE, State.LIVE] == states
     live, message = reader.read()
     assert Live(at=WALL) == live
     assert isinstance(message, Message)
@@ -230,7 +246,14 @@ def test_frames_that_nobody_wants_are_counted_sampled_and_harmless() -> None:
     assert SAMPLE_BYTES >= len(samples[1].detail["frame"])
 
 
-@given(st.lists(st.sampled_from(["data", "ack|subscribe|v/trades?coin=A", "already|v/trades?coin=A", "users", "pong"]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["data", "ack|subscribe|v/trades?coin=A", "already|v/trades?coin=A", "users", "pong"]
+        ),
+        max_size=12,
+    )
+)
 def test_control_frames_are_handled_in_their_place_among_the_data(script: list[str]) -> None:
     """An acknowledgement and the frame behind it are never seen the other way round."""
     world = World()
@@ -309,4 +332,22 @@ def test_nobody_is_suspected_after_a_batch_that_went_well() -> None:
     assert socket_of(entry).handling is None
 
 
+def test_what_is_no_data_is_blamed_on_nobody() -> None:
+    """A crash in the handling of an acknowledgement does not park the stream whose frame came before it."""
+    world = World()
+    entry = world.make_live(A)
 
+    def explode(_: Frame) -> None:
+        raise BrokenError
+
+    dispatcher = Dispatcher(
+        world.registry,
+        socket_of(entry),
+        classify=classify,
+        on_control=explode,
+        monotonic=lambda: 0.0,
+        wall=lambda: WALL,
+    )
+    with pytest.raises(BrokenError):
+        dispatcher([data(A, entry.key), b"pong"])
+    assert socket_of(entry).handling is None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.manager.model.catalog import FILLS, ORDERS, TICKER, atom
-from tests.manager.model.world import Reader, World, data, join, messages
+from tests.manager.model.world import World, data, join, messages
+
 from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.model.joining import COMPACT_BYTES, Log, replay
 from wsmgr.manager.model.subscription_type import Join
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Composer:
@@ -122,7 +125,11 @@ def test_the_newest_frame_is_the_state_where_the_type_says_so() -> None:
     assert message is not None
     assert message is not last
     assert (41, 3, b"state", 99.5, last.received_at) == (
-        message.seq, message.epoch, message.raw, message.venue_time, message.received_at
+        message.seq,
+        message.epoch,
+        message.raw,
+        message.venue_time,
+        message.received_at,
     )
     assert (True, True, False, None) == (message.snapshot, message.replayed, message.composed, message.gap)
     assert (False, False) == (last.snapshot, last.replayed)

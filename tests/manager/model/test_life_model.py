@@ -17,16 +17,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from tests.manager.model.catalog import BOOK, CATALOG, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.scripted_venue import Outcome, Request, VenueSocket
 from tests.manager.model.world import Reader, World, classify
+
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
 from wsmgr.manager.model.dispatch import Dispatcher
@@ -41,11 +41,12 @@ from wsmgr.manager.model.reconciliation import (
     Recycle,
     Subscribe,
     Unsubscribe,
-    priority,
 )
 from wsmgr.manager.model.subscription import SETTLED, Entry, State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
-from wsmgr.manager.model.subscription_type import Atom
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.subscription_type import Atom
 
 QUOTAS = Quotas(connections=4, users=2, subscriptions=6, messages_per_minute=12)
 WISHES = [
@@ -76,6 +77,7 @@ class Life(RuleBasedStateMachine):
         self.wake_at = math.inf
         self.pending = False
         self.dozing = False
+        self.offline = False
 
     # What the test does to the world.
 
@@ -139,60 +141,39 @@ class Life(RuleBasedStateMachine):
     @rule(pick=PICK, count=st.integers(1, 4))
     def receive(self, pick: int, count: int) -> None:
         """Frames come in, in one wake-up."""
-        names = [name for name, each in self.sockets.items() if each.frames]
+        names = [each for each, socket in self.sockets.items() if socket.frames]
         name = names[pick % len(names)]
         frames = self.sockets[name].frames
         self._receive(name, [frames.popleft()[1] for _ in range(min(count, len(frames)))])
 
-    @precondition(lambda self: self.sockets)
     @rule(pick=PICK)
-    def cut(self, pick: int) -> None:
-        """A socket falls, with all that was on its way."""
-        self._cut(list(self.sockets)[pick % len(self.sockets)], "reset")
-        self._happened()
-
-    @precondition(lambda self: self._without_socket())
-    @rule(pick=PICK)
-    def dial(self, pick: int) -> None:
-        """A dial is accepted."""
-        waiting = self._without_socket()
-        self._open(waiting[pick % len(waiting)])
-        self._happened()
-
-    @precondition(lambda self: self._without_socket())
-    @rule(pick=PICK)
-    def refuse_dial(self, pick: int) -> None:
-        """A dial is refused."""
-        waiting = self._without_socket()
-        connection = waiting[pick % len(waiting)]
-        connection.dials += 1
-        self._lost(connection, "connection refused")
-        self._happened()
+    def talk(self, pick: int) -> None:
+        """All that is on its way arrives: answers, a frame of one stream, and what was to be read."""
+        for socket in self.sockets.values():
+            while socket.requests:
+                socket.handle("ack", self.world.now, self._users_at_the_venue())
+            streams = socket.streams(self.world.now)
+            if streams:
+                socket.send(streams[pick % len(streams)], self.world.now)
+        self._read_all()
 
     @precondition(lambda self: self.world.venue.connections)
-    @rule(pick=PICK, blame=st.booleans())
-    def park(self, pick: int, blame: bool) -> None:
-        """A connection uses up its restarts, with or without a suspect."""
+    @rule(pick=PICK, what=st.sampled_from(["cut", "cut", "cut", "park", "park the suspect", "hush"]))
+    def disaster(self, pick: int, what: str) -> None:
+        """A socket falls with all that was on its way, a connection uses up its restarts, or the venue wants silence."""
         usable = [each for each in self.world.venue.connections if each.usable]
-        if not usable:
-            return
-        connection = usable[pick % len(usable)]
-        if blame and connection.members:
-            suspects = list(connection.members.values())
-            connection.suspects += [suspects[pick % len(suspects)].id] * 3
-        self._forget_socket(connection)
-        progress.parked(self.world.registry, connection, "boom", now=self.world.now, wall=self.world.wall)
+        if what == "hush":
+            self.world.origin.silent_until = self.world.now + WINDOW
+        elif usable and what == "cut":
+            self._cut(usable[pick % len(usable)], "reset")
+        elif usable:
+            self._park(usable[pick % len(usable)], suspect=pick if what == "park the suspect" else None)
         self._happened()
 
-    @rule()
-    def hush(self) -> None:
-        """The venue wants nothing sent for a minute."""
-        self.world.origin.silent_until = self.world.now + WINDOW
-
-    @rule(dozing=st.booleans())
-    def doze(self, dozing: bool) -> None:
-        """The keeper looks at once after each happening, or only when it gets to it."""
-        self.dozing = dozing
+    @rule(dozing=st.booleans(), offline=st.booleans())
+    def weather(self, dozing: bool, offline: bool) -> None:
+        """The keeper looks at once, or only when it gets to it; dials are accepted at once, or not at all."""
+        self.dozing, self.offline = dozing, offline
         self._happened()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 10.0, 16.0, 61.0, 400.0]))
@@ -273,25 +254,26 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The venue behaves, and readers stay: everything that is wanted comes to deliver, and nothing else."""
-        self.dozing = False
+        self.dozing = self.offline = False
         end = self.world.now + 20_000.0
         self._look()
         while self.world.now < end:
-            self._work_network(everything=True)
+            for socket in self.sockets.values():
+                while socket.requests:
+                    socket.handle("ack", self.world.now, self._users_at_the_venue())
+                for key in sorted(socket.held):
+                    socket.send(key, self.world.now)
+            self._read_all()
             self._look()
-            if not self._network_is_quiet():
-                continue
-            if self.wake_at > end:
-                break
-            self.world.now = max(self.world.now, self.wake_at)
-            self._look()
-        for name, socket in self.sockets.items():
-            for key in sorted(socket.held):
-                socket.send(key, self.world.now)
-            self._receive(name, [socket.frames.popleft()[1] for _ in range(len(socket.frames))])
-        self._look()
+            if not any(socket.requests for socket in self.sockets.values()):
+                self.world.now = max(self.world.now, self.wake_at)
+                self._look()
         entries = self.world.registry.entries.values()
-        delivering = {(entry.key, entry.connection and entry.connection.id) for entry in entries if entry.state is State.LIVE}
+        delivering = {
+            (entry.key, entry.connection.id)
+            for entry in entries
+            if entry.state is State.LIVE and entry.connection is not None
+        }
         assert delivering == {(key, name) for name, socket in self.sockets.items() for key in socket.held}
         for entry in entries:
             assert entry.state in {State.LIVE, State.REJECTED} or self._refused_by_a_quota(entry)
@@ -316,8 +298,17 @@ class Life(RuleBasedStateMachine):
             self.pending = False
             plan = self.world.look()
             self.wake_at = plan.wake_at
+            self.interrupted &= self.world.registry.entries.keys()
             for effect in plan.effects:
                 self._perform(effect)
+            self._dial()
+
+    def _dial(self) -> None:
+        for connection in self._without_socket() if not self.offline else ():
+            connection.dials += 1
+            self.sockets[connection.id] = VenueSocket()
+            progress.opened(self.world.registry, connection, now=self.world.now, wall=self.world.wall)
+            self.pending = True
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -328,29 +319,23 @@ class Life(RuleBasedStateMachine):
             case Unsubscribe(connection, wish):
                 self._write(connection, "unsubscribe", wish)
             case Recycle(connection, _, why):
-                if connection.id in self.sockets:
-                    self._cut(connection.id, why)
-                    self.pending = True
+                self._cut(connection, why)
+                self.pending = True
             case CloseConnection(connection):
                 assert {} == connection.members
                 self._forget_socket(connection)
 
-    def _write(self, connection: Connection, method: str, wish: Atom) -> None:
+    def _write(self, connection: Connection, method: Literal["subscribe", "unsubscribe"], wish: Atom) -> None:
         key = self.world.key(wish)
         self.written.append(self.world.now)
         socket = self.sockets.get(connection.id)
         if socket is None:
             return
-        if method == "unsubscribe":
-            socket.requests.append(Request("unsubscribe", key, wish, self.world.now))
-            return
-        assert socket.carries(wish.wire_key, self.world.now) <= {key}
-        known = {
-            entry.user for entry in self.world.registry.entries.values() if entry.state in DELIVERING
-        }
-        if wish.user is not None and wish.user not in known:
-            self.introducing[connection.id, key] = wish.user
-        socket.requests.append(Request("subscribe", key, wish, self.world.now))
+        if method == "subscribe":
+            assert socket.carries(wish.wire_key, self.world.now) <= {key}
+            if wish.user is not None and wish.user not in self._users_that_stay():
+                self.introducing[connection.id, key] = wish.user
+        socket.requests.append(Request(method, key, wish, self.world.now))
 
     def _receive(self, name: str, frames: list[bytes]) -> None:
         (connection,) = [each for each in self.world.venue.connections if each.id == name]
@@ -415,21 +400,19 @@ class Life(RuleBasedStateMachine):
             if not asked and not answered:
                 del self.introducing[name, key]
 
-    def _open(self, connection: Connection) -> None:
-        connection.dials += 1
-        self.sockets[connection.id] = VenueSocket()
-        progress.opened(self.world.registry, connection, now=self.world.now, wall=self.world.wall)
-
-    def _cut(self, name: str, reason: str) -> None:
-        (connection,) = [each for each in self.world.venue.connections if each.id == name]
+    def _cut(self, connection: Connection, reason: str) -> None:
         self._forget_socket(connection)
-        self._lost(connection, reason)
-
-    def _lost(self, connection: Connection, reason: str) -> None:
         progress.lost(
             self.world.registry, connection, reason=reason, now=self.world.now, wall=self.world.wall
         )
         connection.state = ConnectionState.DIALLING
+
+    def _park(self, connection: Connection, *, suspect: int | None) -> None:
+        members = list(connection.members.values())
+        if suspect is not None and members:
+            connection.suspects += [members[suspect % len(members)].id] * 3
+        self._forget_socket(connection)
+        progress.parked(self.world.registry, connection, "boom", now=self.world.now, wall=self.world.wall)
 
     def _forget_socket(self, connection: Connection) -> None:
         """The socket is gone, and with it what was on its way; what was live on it is interrupted."""
@@ -441,39 +424,43 @@ class Life(RuleBasedStateMachine):
             del self.introducing[found]
 
     def _without_socket(self) -> list[Connection]:
-        return [
-            each for each in self.world.venue.connections if each.usable and each.id not in self.sockets
-        ]
+        return [each for each in self.world.venue.connections if each.usable and each.id not in self.sockets]
 
     def _users_at_the_venue(self) -> set[str]:
         return {held.user for socket in self.sockets.values() for held in socket.held.values() if held.user}
 
+    def _users_that_stay(self) -> set[str]:
+        """The users whom the venue could not refuse: it tracks them by a stream whose end is not on its way."""
+        return {
+            held.user
+            for socket in self.sockets.values()
+            for key, held in socket.held.items()
+            if held.user
+            and not any((each.method, each.key) == ("unsubscribe", key) for each in socket.requests)
+        }
+
     def _network_due(self) -> float:
         """When the network has to move: neither requests nor frames lie about for ever."""
-        requests = [socket.requests[0].at + ANSWERS_WITHIN for socket in self.sockets.values() if socket.requests]
+        requests = [
+            socket.requests[0].at + ANSWERS_WITHIN for socket in self.sockets.values() if socket.requests
+        ]
         frames = [socket.frames[0][0] + READ_WITHIN for socket in self.sockets.values() if socket.frames]
         return min([*requests, *frames], default=math.inf)
 
-    def _network_is_quiet(self) -> bool:
-        return math.inf == self._network_due() and not self._without_socket()
-
-    def _work_network(self, *, everything: bool = False) -> None:
-        """Answer and read what is due, or everything."""
+    def _work_network(self) -> None:
+        """Answer and read what is due."""
         for name, socket in list(self.sockets.items()):
-            while socket.requests and (everything or socket.requests[0].at + ANSWERS_WITHIN <= self.world.now):
+            while socket.requests and socket.requests[0].at + ANSWERS_WITHIN <= self.world.now:
                 socket.handle("ack", self.world.now, self._users_at_the_venue())
             frames: list[bytes] = []
-            while socket.frames and (everything or socket.frames[0][0] + READ_WITHIN <= self.world.now):
+            while socket.frames and socket.frames[0][0] + READ_WITHIN <= self.world.now:
                 frames.append(socket.frames.popleft()[1])
-            if everything:
-                for key in sorted(socket.held):
-                    socket.send(key, self.world.now)
-                frames += [socket.frames.popleft()[1] for _ in range(len(socket.frames))]
             if frames:
                 self._receive(name, frames)
-        for connection in self._without_socket() if everything else ():
-            self._open(connection)
-            self.pending = True
+
+    def _read_all(self) -> None:
+        for name, socket in list(self.sockets.items()):
+            self._receive(name, [socket.frames.popleft()[1] for _ in range(len(socket.frames))])
 
     # The judgement.
 

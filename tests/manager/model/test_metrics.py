@@ -74,19 +74,22 @@ def test_a_clock_that_went_backwards_takes_no_live_time_away() -> None:
 
 def test_counters_are_stored_only_when_something_was_counted() -> None:
     """A thousand silent streams cost the database nothing."""
-    counters = Counters()
-    assert counters.dirty
-    counters.mark_stored()
-    assert not counters.dirty
+    counters, dirty = Counters(), list[bool]()
+
+    def changed() -> bool:
+        found = counters.dirty
+        counters.mark_stored()
+        return found
+
+    dirty += [changed(), changed()]
     counters.messages += 1
-    assert counters.dirty
-    counters.mark_stored()
+    dirty.append(changed())
     counters.end_live(1.0)
-    assert not counters.dirty
+    dirty.append(changed())
     counters.begin_live(1.0)
-    assert counters.dirty
-    counters.mark_stored()
+    dirty.append(changed())
     counters.begin_live(2.0)
-    assert not counters.dirty
+    dirty.append(changed())
     counters.end_live(3.0)
-    assert counters.dirty
+    dirty.append(changed())
+    assert [True, False, True, False, True, False, True] == dirty

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.world import World
+
 from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
 from wsmgr.manager.model.placement import Open, Place, Refuse, place
 from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.subscription import Entry
-from wsmgr.manager.model.subscription_type import Atom
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.subscription import Entry
+    from wsmgr.manager.model.subscription_type import Atom
 
 COINS, USERS = st.sampled_from(["A", "B", "C"]), st.sampled_from(["u1", "u2", "u3", "u4"])
 PUBLIC = st.one_of(
@@ -35,7 +38,12 @@ def connect(world: World, *members: Atom, dedicated: bool = False, host: str = "
     """A ready connection that carries these."""
     world.venue.opened += 1
     connection = Connection(
-        id=f"v-{world.venue.opened}", venue="v", host=host, url="", dedicated=dedicated, state=ConnectionState.READY
+        id=f"v-{world.venue.opened}",
+        venue="v",
+        host=host,
+        url="",
+        dedicated=dedicated,
+        state=ConnectionState.READY,
     )
     world.venue.connections.append(connection)
     for member in members:

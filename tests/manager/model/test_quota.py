@@ -111,5 +111,7 @@ def test_a_quota_that_is_no_number_above_zero_is_refused(value: object) -> None:
 
 def test_a_quota_that_does_not_exist_is_refused_with_those_that_do() -> None:
     """A typing error in the configuration does not turn a limit off in silence."""
-    with pytest.raises(ConfigurationError, match="there is no quota 'socket'; there are connections, dials_per_minute"):
+    with pytest.raises(
+        ConfigurationError, match="there is no quota 'socket'; there are connections, dials_per_minute"
+    ):
         Quotas().override({"socket": 3})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.world import Reader, World, data
+
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.continuity import Closed, Failed, Rejected
@@ -23,7 +24,9 @@ from wsmgr.manager.model.reconciliation import (
     Unsubscribe,
 )
 from wsmgr.manager.model.subscription import Entry, State
-from wsmgr.manager.model.subscription_type import Atom
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.subscription_type import Atom
 
 A, B = atom(TICKER, coin="A"), atom(TICKER, coin="B")
 QUIET = atom(TRADES, coin="A")
@@ -168,7 +171,9 @@ def test_an_acknowledgement_that_nobody_waits_for_moves_nothing() -> None:
     first, second = world.keep(BOOK_A), world.keep(BOOK_5)
     world.ask()
     progress.acknowledged(world.registry, socket_of(first), second.key, already=False, now=0.0, wall=0.0)
-    progress.acknowledged(world.registry, socket_of(first), "v/trades?coin=Z", already=False, now=0.0, wall=0.0)
+    progress.acknowledged(
+        world.registry, socket_of(first), "v/trades?coin=Z", already=False, now=0.0, wall=0.0
+    )
     assert [State.SUBSCRIBING, State.SUBSCRIBING] == [first.state, second.state]
 
 
@@ -294,7 +299,9 @@ def test_who_waits_for_a_quota_says_so_once_and_comes_in_when_it_is_free() -> No
     assert (State.PENDING, None) == (second.state, second.connection)
     assert 1 == len(told)
     assert "'users' (1), held by u1" in (second.error or "")
-    assert 1 == len([note for note in world.notes if isinstance(note, Fact) and note.kind == "waits_for_quota"])
+    assert 1 == len(
+        [note for note in world.notes if isinstance(note, Fact) and note.kind == "waits_for_quota"]
+    )
     connection = end(world, first)
     world.look()
     end_acknowledged(world, connection, first.atom)
@@ -326,7 +333,9 @@ def test_an_end_is_written_once_and_its_wire_key_rests_before_another_may_have_i
     assert not end_acknowledged(world, connection, BOOK_A)
 
 
-def test_an_end_whose_acknowledgement_does_not_come_is_written_again_and_then_the_socket_is_recycled() -> None:
+def test_an_end_whose_acknowledgement_does_not_come_is_written_again_and_then_the_socket_is_recycled() -> (
+    None
+):
     """A stream that the venue goes on sending is ended with its socket, at the latest."""
     world = World()
     world.make_live(A)
@@ -628,7 +637,9 @@ def test_a_refusal_of_what_was_never_live_is_final() -> None:
     assert {} == world.venue.attention
 
 
-def test_a_refusal_of_what_was_live_before_is_tried_after_one_five_fifteen_and_then_every_sixty_minutes() -> None:
+def test_a_refusal_of_what_was_live_before_is_tried_after_one_five_fifteen_and_then_every_sixty_minutes() -> (
+    None
+):
     """A venue that has lost its mind for a moment gets it back."""
     world = World()
     entry = world.make_live(QUIET)

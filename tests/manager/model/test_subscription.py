@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.manager.model.catalog import TICKER, atom
 from tests.manager.model.world import World
+
 from wsmgr.manager.model.subscription import SETTLED, Entry, IllegalMoveError, State, move
 
-P, S, A, L, T, O, R, F, C = State
+PENDING, ASKED, ACKED, LIVE, STALE, LOST, REJECTED, FAILED, CLOSED = State
 LEGAL: dict[State, set[State]] = {
-    P: {S, F, C},
-    S: {P, A, L, O, R, F, C},
-    A: {L, O, R, F, C},
-    L: {T, O, F, C},
-    T: {L, O, F, C},
-    O: {P, S, F, C},
-    R: {P, C},
-    F: {P, C},
-    C: {P},
+    PENDING: {ASKED, FAILED, CLOSED},
+    ASKED: {PENDING, ACKED, LIVE, LOST, REJECTED, FAILED, CLOSED},
+    ACKED: {LIVE, LOST, REJECTED, FAILED, CLOSED},
+    LIVE: {STALE, LOST, FAILED, CLOSED},
+    STALE: {LIVE, LOST, FAILED, CLOSED},
+    LOST: {PENDING, ASKED, FAILED, CLOSED},
+    REJECTED: {PENDING, CLOSED},
+    FAILED: {PENDING, CLOSED},
+    CLOSED: {PENDING},
 }
 MOVES = [(before, after) for before in State for after in State]
 
@@ -81,4 +81,4 @@ def test_a_watcher_may_leave_while_it_is_told() -> None:
 
 def test_the_keeper_has_nothing_to_do_for_what_is_settled() -> None:
     """Settled are those that deliver, and those for which only time or a person does something."""
-    assert {L, T, R, F, C} == set(SETTLED)
+    assert {LIVE, STALE, REJECTED, FAILED, CLOSED} == set(SETTLED)

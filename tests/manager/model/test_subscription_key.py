@@ -13,7 +13,9 @@ from wsmgr.manager.model.subscription_key import ID_LENGTH, format_key, parse_ke
 
 RESERVED = "%&=+# ?/\x00\t\n\x1f\x7f\x85\x9f"
 TEXT = st.text(
-    st.one_of(st.sampled_from(RESERVED), st.characters(codec="utf-8", categories=["Cc", "L", "N", "P", "S", "Z"]))
+    st.one_of(
+        st.sampled_from(RESERVED), st.characters(codec="utf-8", categories=["Cc", "L", "N", "P", "S", "Z"])
+    )
 )
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)
 PARAMS = st.dictionaries(TEXT.filter(bool), TEXT, max_size=4)
@@ -69,7 +71,9 @@ def test_each_reserved_character_is_percent_encoded(value: object, written: str)
 
 def test_parameters_stand_in_the_order_of_their_names() -> None:
     """The order in which a caller names parameters makes no second subscription."""
-    assert "hyperliquid/l2Book?coin=BTC&nSigFigs=5" == format_key("hyperliquid", "l2Book", {"nSigFigs": 5, "coin": "BTC"})
+    assert "hyperliquid/l2Book?coin=BTC&nSigFigs=5" == format_key(
+        "hyperliquid", "l2Book", {"nSigFigs": 5, "coin": "BTC"}
+    )
 
 
 def test_a_type_without_parameters_has_no_question_mark() -> None:
@@ -92,7 +96,9 @@ def test_an_id_never_changes_between_versions() -> None:
     assert ID_LENGTH == len(found)
 
 
-@pytest.mark.parametrize("text", ["", "hyperliquid", "hyperliquid/", "/l2Book", "?coin=BTC", "v/t?coin", "v/t?=BTC", "v/t?a=1&"])
+@pytest.mark.parametrize(
+    "text", ["", "hyperliquid", "hyperliquid/", "/l2Book", "?coin=BTC", "v/t?coin", "v/t?=BTC", "v/t?a=1&"]
+)
 def test_a_text_that_is_no_key_is_refused_with_the_text(text: str) -> None:
     """Somebody who pastes half a key is told what was seen."""
     with pytest.raises(UsageError) as caught:

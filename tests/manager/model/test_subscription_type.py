@@ -91,7 +91,11 @@ def test_each_kind_of_parameter_is_brought_to_one_form(name: str, value: object,
 @pytest.mark.parametrize(
     ("params", "wrong", "right"),
     [
-        ({"coin": "BTC", "symbol": "ETH"}, "'symbol'", "it takes coin, interval, digits, mantissa, fast, account"),
+        (
+            {"coin": "BTC", "symbol": "ETH"},
+            "'symbol'",
+            "it takes coin, interval, digits, mantissa, fast, account",
+        ),
         ({}, "'coin' is missing", "coin"),
         ({"coin": None}, "'coin' is missing", "coin"),
         ({"coin": 7}, "coin=7", "a text"),
@@ -127,7 +131,9 @@ def test_a_refusal_names_the_type_what_was_wrong_and_what_would_be_right(
 def test_a_missing_parameter_with_choices_lists_them() -> None:
     """What is left out can be put in without looking it up."""
     candle = SubscriptionType(
-        name="candle", channel=("candle",), parameters=(Parameter(name="interval", required=True, choices=("1m", "1h")),)
+        name="candle",
+        channel=("candle",),
+        parameters=(Parameter(name="interval", required=True, choices=("1m", "1h")),),
     )
     with pytest.raises(ParameterError, match="'interval' is missing; choose one of 1m, 1h"):
         candle.canonical({})
@@ -141,7 +147,9 @@ def test_an_unknown_parameter_of_a_type_that_takes_none_says_so() -> None:
 
 def test_a_companion_is_allowed_beside_what_it_needs() -> None:
     """The rule refuses only what the venue refuses."""
-    assert {"coin": "BTC", "digits": 5, "mantissa": 2} == STREAM.canonical({"coin": "BTC", "digits": "5", "mantissa": 2})
+    assert {"coin": "BTC", "digits": 5, "mantissa": 2} == STREAM.canonical(
+        {"coin": "BTC", "digits": "5", "mantissa": 2}
+    )
 
 
 def test_a_wrong_parameter_is_a_usage_error() -> None:

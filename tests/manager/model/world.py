@@ -6,11 +6,11 @@ read of a data frame; the truth is the subscription key that it belongs to, whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from attrs import define, field
-
 from tests.manager.model.catalog import CATALOG
+
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import MAX_BYTES, MAX_MESSAGES, Buffer, Policy
@@ -21,9 +21,13 @@ from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.reconciliation import Plan, reconcile
 from wsmgr.manager.model.registry import Origin, Registry, Venue
-from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_key import format_key, parse_key
-from wsmgr.manager.model.subscription_type import Atom
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsmgr.manager.model.subscription import Entry
+    from wsmgr.manager.model.subscription_type import Atom
 
 WALL = 1_000_000.0
 """Unix seconds when the monotonic clock shows 0."""
@@ -105,7 +109,7 @@ class Reader:
 class World:
     """A registry with the venue `v`."""
 
-    quotas: Quotas = Quotas()
+    quotas: Quotas = field(factory=Quotas)
     now: float = 0.0
     notes: list[Note] = field(factory=list)
     registry: Registry = field(init=False)
@@ -207,5 +211,6 @@ def messages(*texts: str, key: str = "k") -> list[Message]:
     """Messages of one stream, numbered from 1, whose frames are these texts."""
     source = Source(venue="v", type="t", key=key, subscription_id=key, decode=bytes.decode)
     return [
-        Message(source, "t", number, 0, "v-1", WALL, text.encode()) for number, text in enumerate(texts, start=1)
+        Message(source, "t", number, 0, "v-1", WALL, text.encode())
+        for number, text in enumerate(texts, start=1)
     ]

@@ -142,6 +142,15 @@ def test_a_recovery_that_dies_halfway_is_done_again(
     assert 1 == len([name for name in contents(used) if name.startswith("wsmgr.db.damaged")])
 
 
+def test_what_a_killed_recovery_left_is_not_in_the_way(used: StateDirectory) -> None:
+    """The half of a new database is made anew, never taken up."""
+    damage(used.database)
+    damage(used.path / "wsmgr.db.new")
+
+    assert ["kept"] == ids(recover(used))
+    assert not (used.path / "wsmgr.db.new").exists()
+
+
 def test_what_was_moved_aside_keeps_its_log(used: StateDirectory) -> None:
     """The write-ahead log of the lost database must not be played into the new one."""
     used.database.unlink()

@@ -317,6 +317,7 @@ async def test_a_copy_that_cannot_be_written_delays_no_caller_and_follows(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(writer, "RETRY_DELAYS", (1000.0,))
     async with running(database, desired=copy) as ref:
         await ref.call(event("first"))
         with monkeypatch.context() as patch:

@@ -15,7 +15,9 @@ _encode = msgspec.json.Encoder().encode
 
 def answer(document: object, status: int = 200) -> Response:
     """Return a document as the answer to a request."""
-    return Response(_encode(document), status, media_type="application/json", headers={"cache-control": "no-store"})
+    return Response(
+        _encode(document), status, media_type="application/json", headers={"cache-control": "no-store"}
+    )
 
 
 def refusal(problem: Mapping[str, Any]) -> Response:

@@ -52,7 +52,9 @@ class DaemonUnreachableError(WsmgrError):
 
     def __init__(self, socket: Path, why: str) -> None:
         """Name the socket and what to do."""
-        super().__init__(f"the daemon at {socket} cannot be reached: {why}; `wsmgr daemon status` says whether it runs")
+        super().__init__(
+            f"the daemon at {socket} cannot be reached: {why}; `wsmgr daemon status` says whether it runs"
+        )
         self.socket = socket
         self.why = why
 
@@ -76,6 +78,8 @@ class MissingExtraError(WsmgrError):
 
     def __init__(self, what: str, extra: str, missing: str) -> None:
         """Name the command that installs them."""
-        super().__init__(f"{what} needs {missing}, which is not installed: python3 -m pip install 'wsmgr[{extra}]'")
+        super().__init__(
+            f"{what} needs {missing}, which is not installed: python3 -m pip install 'wsmgr[{extra}]'"
+        )
         self.extra = extra
         self.missing = missing

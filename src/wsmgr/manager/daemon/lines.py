@@ -30,6 +30,9 @@ from wsmgr.manager.model.message import Message
 PayloadBytes = Callable[[bytes], bytes]
 """Gives the payload of a frame as the JSON text that came: a dialect's `payload_bytes`."""
 
+STOPPING = "the end of the daemon"
+"""By whom a stream was closed that ended because the daemon did; the `by` of its last line."""
+
 _EVENT_MEMBER = b'"event":'
 _encode = msgspec.json.Encoder().encode
 _utc = datetime.fromtimestamp
@@ -184,7 +187,9 @@ def _event(event: Event) -> tuple[str, Mapping[str, Any]]:
             return "interrupted", {
                 "since": _utc(event.since, UTC),
                 "cause": event.cause,
-                "next_attempt_at": None if event.next_attempt_at is None else _utc(event.next_attempt_at, UTC),
+                "next_attempt_at": None
+                if event.next_attempt_at is None
+                else _utc(event.next_attempt_at, UTC),
             }
         case Gap():
             return "gap", msgspec.structs.asdict(gap_document(event))

@@ -71,7 +71,10 @@ def listing(name: str) -> Responses:
         "type": "object",
         "properties": {
             "items": {"type": "array", "items": _ref(name)},
-            "next": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "Give it back as `after`."},
+            "next": {
+                "anyOf": [{"type": "string"}, {"type": "null"}],
+                "description": "Give it back as `after`.",
+            },
         },
         "required": ["items", "next"],
     }
@@ -81,7 +84,9 @@ def listing(name: str) -> Responses:
 def subscribed() -> Responses:
     """Return the answers of subscribing."""
     return {
-        201: _answer("It is acknowledged, or live. With `stream=1`: 200 and the stream.", _ref("SubscriptionView")),
+        201: _answer(
+            "It is acknowledged, or live. With `stream=1`: 200 and the stream.", _ref("SubscriptionView")
+        ),
         202: _answer("It is pending.", _ref("SubscriptionView")),
         **streamed(),
         **_refused(400, 409, 410, 429, 503, 504),

@@ -103,4 +103,6 @@ def _parse(cursor: str) -> Place:
     try:
         return float(number), id_
     except ValueError:
-        raise UsageError(f"after={cursor!r} is not a cursor of this list; take `next` of an earlier page") from None
+        raise UsageError(
+            f"after={cursor!r} is not a cursor of this list; take `next` of an earlier page"
+        ) from None

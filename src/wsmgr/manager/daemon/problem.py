@@ -70,7 +70,9 @@ def problem_of_http(status: int, detail: str) -> dict[str, Any]:
 def problem_of_bug() -> dict[str, Any]:
     """Return the problem document of an exception that nobody foresaw; its text is in the daemon's log alone."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return problem("internal", status, "the daemon failed at this request; its log says how", _TITLES["internal"])
+    return problem(
+        "internal", status, "the daemon failed at this request; its log says how", _TITLES["internal"]
+    )
 
 
 def problem(

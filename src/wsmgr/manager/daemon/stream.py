@@ -21,7 +21,14 @@ from anyio.lowlevel import checkpoint
 from attrs import frozen
 from starlette.responses import Response
 
-from wsmgr.manager.daemon.lines import PayloadBytes, ending_lines, ends_stream, event_line, message_line
+from wsmgr.manager.daemon.lines import (
+    STOPPING,
+    PayloadBytes,
+    ending_lines,
+    ends_stream,
+    event_line,
+    message_line,
+)
 from wsmgr.manager.model.delivery import Item
 from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.model.message import Message
@@ -36,11 +43,8 @@ LINES: Final = "application/x-ndjson"
 FRAMES: Final = "application/vnd.wsmgr.frames"
 TOLD: Final = 1 << 31
 """The bit of a record's length that says: this is not a frame but a line of the daemon's own."""
-FAREWELL: Final = 1.0
-"""Seconds for the last words to a reader when the daemon ends."""
 CHUNK_ITEMS: Final = 100
 CHUNK_BYTES: Final = 128 * 1024
-STOPPING: Final = "the end of the daemon"
 
 
 @frozen(kw_only=True)
@@ -87,37 +91,35 @@ class MessageStream(Response):
         self._closing = closing
         self._head = head
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Stream until the reader disconnects, the consumer ends, or the API does."""
-        with self._handle_held():
-            async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
-                await self._stream(send)
-                group.cancel_scope.cancel()
-
-    def render(self, content: object) -> bytes:
-        """Have no body but the stream."""
-        return b""
-
-    def _handle_held(self) -> _Held:
-        return _Held(self._handle)
-
-    async def _stream(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         ending = _Ending()
-        with self._closing.ended_by_closing():
-            if self._head:
-                await _write(send, self._told(self._head))
-            await self._pump(send, ending)
-        with anyio.move_on_after(FAREWELL):
-            if self._options.events and not ending.told:
-                words = ending_lines(self._handle.id, ending.error, by=self._ended_by())
-                await _write(send, self._told_lines(words))
-            if ending.error is None or self._options.events:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            async with anyio.create_task_group() as group:
+                group.start_soon(_watch, receive, ending, group.cancel_scope)
+                with self._closing.ended_by_closing():
+                    await self._pump(send, ending)
+                group.cancel_scope.cancel()
+        finally:
+            self._handle.release()
+        if not ending.gone:
+            # Nobody watches any more: the server reports a disconnect of its own while it takes the last part.
+            await self._farewell(send, ending)
+
+    async def _farewell(self, send: Send, ending: _Ending) -> None:
+        if self._options.events and not ending.told:
+            words = ending_lines(self._handle.id, ending.error, by=self._ended_by())
+            await _write(send, self._told_lines(words))
+        if ending.error is None or self._options.events:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, send: Send, ending: _Ending) -> None:
         try:
+            if self._head:
+                await _write(send, self._told(self._head))
             while True:
                 items = await self._handle.batch()
                 ending.told = ends_stream(items)
@@ -163,24 +165,18 @@ class MessageStream(Response):
 
 
 class _Ending:
-    """Why a stream ends, and whether its reader has been told."""
+    """How far a stream has come, and why it ends.
+
+    Attributes:
+        told: Whether the reader has read why it ends.
+        error: What ended the consumer, or None.
+        gone: Whether the reader has disconnected.
+    """
 
     def __init__(self) -> None:
-        self.error: WsmgrError | None = None
         self.told = False
-
-
-class _Held:
-    """Gives a consumer's hold back at the end, whatever ends it."""
-
-    def __init__(self, handle: Subscription) -> None:
-        self._handle = handle
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exc: object) -> None:
-        self._handle.release()
+        self.error: WsmgrError | None = None
+        self.gone = False
 
 
 async def _write(send: Send, body: bytes) -> None:
@@ -189,8 +185,9 @@ async def _write(send: Send, body: bytes) -> None:
     await checkpoint()
 
 
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def _watch(receive: Receive, ending: _Ending, scope: anyio.CancelScope) -> None:
     await gone(receive)
+    ending.gone = True
     scope.cancel()
 
 

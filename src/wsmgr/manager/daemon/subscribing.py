@@ -6,6 +6,7 @@ Who asks and goes away before the answer gives its hold back, exactly as a calle
 from __future__ import annotations
 
 import math
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -61,10 +62,11 @@ async def read_request(request: Request) -> SubscribeRequest:
     """
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise BadRequestError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+        async with aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise BadRequestError(f"the body is larger than {MAX_BODY_BYTES} bytes")
     except ClientDisconnect as error:
         raise BadRequestError("the body is not complete: the client disconnected") from error
     try:
@@ -90,7 +92,9 @@ def policy_named(name: str | None) -> Policy | None:
         raise UsageError(f"there is no policy {name!r}; choose one of {known}") from None
 
 
-async def subscribe(engine: Engine, wish: SubscribeRequest, request: Request, closing: Closing) -> Subscription:
+async def subscribe(
+    engine: Engine, wish: SubscribeRequest, request: Request, closing: Closing
+) -> Subscription:
     """Subscribe for a client; returns the consumer's handle, which the caller releases.
 
     Raises:

@@ -21,7 +21,9 @@ from wsmgr.manager.runtime.views import metrics_view, subscription_view
 
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many rows at most.")]
 After = Annotated[str | None, Query(description="`next` of the page before.")]
-Format = Annotated[Literal["lines", "raw"], Query(description="`lines`: NDJSON. `raw`: u32 length, then the frame.")]
+Format = Annotated[
+    Literal["lines", "raw"], Query(description="`lines`: NDJSON. `raw`: u32 length, then the frame.")
+]
 
 ENDED_AT_ONCE = 100
 """How many subscriptions are ended side by side: they share the store's commits."""
@@ -41,7 +43,7 @@ def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa:
         user: str | None = None,
         venue: str | None = None,
         state: str | None = None,
-        type: str | None = None,  # noqa: A002 - the word of the contract
+        type: str | None = None,
         after: After = None,
         limit: Limit = PAGE,
     ) -> Response:
@@ -64,14 +66,16 @@ def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa:
         openapi_extra=openapi.body("SubscribeRequest"),
         summary="Subscribe, or join a subscription",
     )
-    async def create(request: Request, stream: bool = False, format: Format = "lines") -> Response:  # noqa: A002
+    async def create(request: Request, stream: bool = False, format: Format = "lines") -> Response:
         wish = await read_request(request)
         handle = await subscribe(engine, wish, request, closing)
         view = engine.get_subscription(handle.id)
         if stream:
             options = StreamOptions(raw=format == "raw", events=wish.events)
             head = subscribed_line(view)
-            return MessageStream(handle, payload_bytes(engine, handle.id), options=options, closing=closing, head=head)
+            return MessageStream(
+                handle, payload_bytes(engine, handle.id), options=options, closing=closing, head=head
+            )
         handle.release()
         view.consumers -= 1
         return answer(view, 202 if view.state in {"pending", "subscribing", "lost"} else 201)
@@ -96,16 +100,18 @@ def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa:
         return answer(openapi.Ended(ended))
 
     @router.get("/{id}", responses=openapi.document("SubscriptionView", 404), summary="One subscription")
-    async def get(id: str) -> Response:  # noqa: A002
+    async def get(id: str) -> Response:
         return answer(engine.get_subscription(id))
 
-    @router.delete("/{id}", responses=openapi.document("Ended", 404), summary="End a subscription, for everybody")
-    async def delete(id: str) -> Response:  # noqa: A002
+    @router.delete(
+        "/{id}", responses=openapi.document("Ended", 404), summary="End a subscription, for everybody"
+    )
+    async def delete(id: str) -> Response:
         await engine.unsubscribe(id)
         return answer(openapi.Ended([id]))
 
     @router.get("/{id}/last", responses=openapi.last(), summary="The newest message")
-    async def last(id: str) -> Response:  # noqa: A002
+    async def last(id: str) -> Response:
         message = engine.context.registry.entry(id).last
         if message is None:
             return Response(status_code=204)
@@ -113,13 +119,13 @@ def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa:
         return Response(line, media_type="application/json", headers={"cache-control": "no-store"})
 
     @router.get("/{id}/metrics", responses=openapi.document("MetricsView", 404), summary="Its counters")
-    async def metrics(id: str) -> Response:  # noqa: A002
+    async def metrics(id: str) -> Response:
         return answer(engine.get_metrics(id))
 
     @router.get("/{id}/stream", responses=openapi.streamed(), summary="What comes on it")
     async def stream(
-        id: str,  # noqa: A002
-        format: Format = "lines",  # noqa: A002
+        id: str,
+        format: Format = "lines",
         events: bool = False,
         policy: str | None = None,
     ) -> Response:
@@ -166,9 +172,13 @@ class _Filter:
         if type_name is not None and not any(
             type_name in each.dialect.catalog for each in engine.context.venues.values()
         ):
-            raise UnknownTypeError(f"there is no subscription type {type_name!r}; `wsmgr types` lists them all")
+            raise UnknownTypeError(
+                f"there is no subscription type {type_name!r}; `wsmgr types` lists them all"
+            )
         if state is not None and state not in {each.value for each in State}:
-            raise UsageError(f"there is no state {state!r}; choose one of {', '.join(each.value for each in State)}")
+            raise UsageError(
+                f"there is no state {state!r}; choose one of {', '.join(each.value for each in State)}"
+            )
         self._user = None if user is None else user.lower()
         self._venue, self._state, self._type = venue, state, type_name
 

@@ -90,6 +90,11 @@ class Buffer:
         """Whether the next message would meet the policy."""
         return self._messages >= self.max_messages or self._bytes >= self.max_bytes
 
+    @property
+    def _has_room(self) -> bool:
+        """Whether half of it is free: a reader that was stopped goes on for more than one message."""
+        return 2 * self._messages <= self.max_messages and 2 * self._bytes <= self.max_bytes
+
     def put(self, message: Message) -> None:
         """Take a message, or do what the policy says."""
         if self._messages >= self.max_messages or self._bytes >= self.max_bytes:
@@ -108,7 +113,13 @@ class Buffer:
         """Return the next item, or None when there is none."""
         if self._hole is not None and self.policy is Policy.DROP_OLDEST and self._items:
             return self._take_behind_hole()
-        return self._pop() if self._items else None
+        if self._items:
+            return self._pop()
+        if self._untold and self.events and not self.failed:
+            # Nothing has come behind the hole yet: it is told now, and the next message will carry it.
+            untold, self._untold = self._untold, 0
+            return Lagged(dropped=untold)
+        return None
 
     def close(self, reason: Exception) -> None:
         """Say that nothing more will come; what is buffered can still be read."""
@@ -147,7 +158,7 @@ class Buffer:
         item = self._items.popleft()
         if isinstance(item, Message):
             self._forget(item)
-            if self.resume is not None and not self.is_full:
+            if self.resume is not None and self._has_room:
                 resume, self.resume = self.resume, None
                 resume()
         return item
@@ -173,13 +184,19 @@ class Buffer:
         newest: dict[str, Message] = {}
         for item in self._items:
             if isinstance(item, Message):
-                replaced = newest.pop(item.key, None)
+                replaced = newest.get(item.key)
                 newest[item.key] = item if replaced is None else _succeeding(replaced, item)
                 self.conflated += replaced is not None
-        events = [item for item in self._items if not isinstance(item, Message)]
-        self._items = deque([*events, *newest.values()])
-        self._messages = len(newest)
-        self._bytes = sum(len(message.raw) for message in newest.values())
+        kept: deque[Item] = deque()
+        for item in reversed(self._items):
+            if not isinstance(item, Message):
+                kept.appendleft(item)
+            elif item.key in newest:
+                kept.appendleft(newest.pop(item.key))
+        self._items = kept
+        messages = [item for item in kept if isinstance(item, Message)]
+        self._messages = len(messages)
+        self._bytes = sum(len(message.raw) for message in messages)
 
     def _lose(self, message: Message) -> None:
         """Count a message as lost, and remember the hole that it leaves with the gap that it carried."""
@@ -194,7 +211,7 @@ class Buffer:
 
     def _behind_hole(self, message: Message) -> Message:
         """Return the message with the hole before it as its gap, and tell of it."""
-        if self.events:
+        if self.events and self._untold:
             self._items.append(Lagged(dropped=self._untold))
         return self._carry_hole(message)
 

@@ -169,7 +169,8 @@ class Dialling:
             return
         self.reason = reason
         if wave != self._waves:
-            self.refusals = max(self.refusals, 2)
+            if self.refusals:
+                self.refusals = max(self.refusals, 2)
             return
         if self.refused_since is None:
             self.refused_since = now

@@ -25,7 +25,7 @@ class Counters:
         last_at: When the newest came, in unix seconds, or None.
         live_seconds: Seconds for which it was live, up to `live_since`.
         live_since: When it became live on the monotonic clock, or None while it is not.
-        reconnects: How often it had to be subscribed again.
+        reconnects: How often it came back after an interruption.
         gaps: How many gaps there were.
         gap_seconds: Their length together.
         dropped: Messages that a consumer was too slow for.

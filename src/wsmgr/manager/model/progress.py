@@ -95,13 +95,13 @@ def acknowledged(
 ) -> bool:
     """The venue took a subscribe, or said that it had it already; returns whether anybody waited for that."""
     claim = connection.claim_of(key)
-    if claim is not None:
-        claim.introduces = False
+    if claim is None:
+        return False
+    _hold(claim)
     entry = registry.entries.get(subscription_id(key))
-    if claim is None or entry is None or entry.connection is not connection or entry.state is not State.SUBSCRIBING:
-        return claim is not None
+    if entry is None or entry.connection is not connection or entry.state is not State.SUBSCRIBING:
+        return True
     # Answers come in order: what was ended before this subscribe has been answered, or its answer is lost.
-    claim.phase = Phase.HELD
     claim.unanswered = 0
     connection.routes[entry.wire_key] = entry
     entry.refusals = 0
@@ -134,6 +134,9 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
 def prove(registry: Registry, entry: Entry, *, now: float, wall: float, quiet: bool = False) -> None:
     """The proof came that a subscription delivers: it is live, and an open gap ends here."""
     move(entry, State.LIVE)
+    claim = None if entry.connection is None else entry.connection.claim_of(entry.key)
+    if claim is not None:
+        _hold(claim)
     entry.quiet = quiet
     entry.was_live = True
     entry.deadline = None
@@ -267,7 +270,6 @@ def _interrupt(registry: Registry, entry: Entry, interruption: Interruption, now
         move(entry, State.LOST)
         entry.deadline = None
         entry.attempts = 0
-        entry.counters.reconnects += entry.was_live
         registry.venues[entry.venue].attention[entry.id] = entry
 
 
@@ -285,11 +287,19 @@ def _close_gap(registry: Registry, entry: Entry, *, now: float, wall: float) -> 
     entry.interruption = None
     entry.gap = gap if entry.gap is None else entry.gap.joined(gap)
     entry.counters.gaps += 1
+    entry.counters.reconnects += 1
     entry.counters.gap_seconds += gap.duration
     entry.counters.changed = True
     entry.tell(gap)
     entry.tell(Resumed(epoch=entry.epoch, exact=False, gap=gap))
     registry.note(GapClosed(subscription_id=entry.id, gap=gap))
+
+
+def _hold(claim: Claim) -> None:
+    """Note that the venue has what the claim asked for."""
+    claim.introduces = False
+    if claim.phase is Phase.ASKED:
+        claim.phase = Phase.HELD
 
 
 def _attempts(entry: Entry, interruption: Interruption) -> int:

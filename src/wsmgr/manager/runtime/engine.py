@@ -178,10 +178,13 @@ class Engine:
 
         Raises:
             NotFoundError: There is none with this id.
+            UsageError: The policy needs a connection of its own, and the subscription has none.
         """
         self._check_running()
         entry = self.context.registry.entry(subscription_id)
-        return Subscription(self.context, entry, policy=policy or default_policy(entry.type), events=events)
+        policy = policy or default_policy(entry.type)
+        self._choose_socket(entry, new=False, dedicated=policy is Policy.BLOCK, policy=policy)
+        return Subscription(self.context, entry, policy=policy, events=events)
 
     async def unsubscribe(self, subscription_id: str, *, by: str = "unsubscribe") -> None:
         """End a subscription for everybody; it is on the disk when this returns, and does not come back.
@@ -249,17 +252,29 @@ class Engine:
         """Return the supervision tree; it answers whatever the actors are doing."""
         return _tree_view(self.root.tree())
 
-    async def gaps(self, subscription_id: str | None = None, *, limit: int = 250) -> list[GapView]:
-        """Return gaps out of the ledger, newest first."""
+    async def gaps(
+        self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
+    ) -> list[GapView]:
+        """Return gaps out of the ledger, newest first; `before` goes on behind the gap of that number."""
         rows = await self._read(
-            Read(lambda database: queries.list_gaps(database, subscription_id=subscription_id, limit=limit))
+            Read(
+                lambda database: queries.list_gaps(
+                    database, subscription_id=subscription_id, before=before, limit=limit
+                )
+            )
         )
         return [gap_view(row) for row in rows]
 
-    async def events(self, subscription_id: str | None = None, *, limit: int = 250) -> list[EventView]:
-        """Return events, newest first."""
+    async def events(
+        self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
+    ) -> list[EventView]:
+        """Return events, newest first; `before` goes on behind the event of that number."""
         rows = await self._read(
-            Read(lambda database: queries.list_events(database, subscription_id=subscription_id, limit=limit))
+            Read(
+                lambda database: queries.list_events(
+                    database, subscription_id=subscription_id, before=before, limit=limit
+                )
+            )
         )
         return [event_view(row) for row in rows]
 

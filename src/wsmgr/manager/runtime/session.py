@@ -17,6 +17,7 @@ from attrs import frozen
 from wsmgr.actors import Actor, ActorRef, Continue, Crash, ExitReason, MailboxPolicy, Stop, Timer
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
+from wsmgr.manager.model.delivery import Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Ack, Frame, Ping, Refusal, RefusalKind
@@ -30,6 +31,7 @@ from wsmgr.manager.transport.protocol import Closed, Dial, Socket
 PROBE_TICK = 1.0
 PROBE_AFTER = 5
 PROBE_WITHIN = 8
+BLOCK_TICKS = 8
 
 
 class ConnectionLostError(Exception):
@@ -108,6 +110,7 @@ class Session(Actor[Any]):
         self._socket: Socket | None = None
         self._silent_ticks = 0
         self._bytes_seen = 0
+        self._blocked_ticks: int | None = None
         self._dispatch = Dispatcher(
             context.registry,
             connection,
@@ -178,6 +181,33 @@ class Session(Actor[Any]):
         self._connection.last_inbound_at = clock.wall()
         self._connection.last_inbound_monotonic = clock.monotonic()
         self._dispatch(frames)
+        if self._connection.dedicated:
+            self._pause_for_blocked()
+
+    def _pause_for_blocked(self) -> None:
+        """Read no further while a consumer with the policy `block` is full; it is woken again by that consumer."""
+        blocked = self._blocked()
+        if not blocked or self._socket is None or self._blocked_ticks is not None:
+            return
+        self._blocked_ticks = 0
+        self._socket.pause_reading()
+        for buffer in blocked:
+            buffer.resume = self._resume
+
+    def _resume(self) -> None:
+        if self._blocked_ticks is not None and not self._blocked():
+            self._blocked_ticks = None
+            self._silent_ticks = 0
+            if self._socket is not None:
+                self._socket.resume_reading()
+
+    def _blocked(self) -> list[Buffer]:
+        return [
+            buffer
+            for entry in self._connection.members.values()
+            for buffer in entry.buffers
+            if buffer.policy is Policy.BLOCK and buffer.is_full and not buffer.failed and buffer.closed is None
+        ]
 
     def _control(self, frame: Frame) -> None:
         match frame:
@@ -271,6 +301,9 @@ class Session(Actor[Any]):
         if socket is None:
             return None
         self._connection.rtt = socket.rtt
+        if self._blocked_ticks is not None:
+            self._count_blocked()
+            return None
         if socket.bytes_received != self._bytes_seen:
             self._bytes_seen = socket.bytes_received
             self._silent_ticks = 0
@@ -282,6 +315,15 @@ class Session(Actor[Any]):
             return None
         seconds = PROBE_AFTER + PROBE_WITHIN
         return Stop(Crash(ConnectionLostError(f"no byte for {seconds} s, and no answer to a ping")))
+
+    def _count_blocked(self) -> None:
+        """While reading is paused nothing is judged; a consumer that blocks for too long is failed, and reading goes on."""
+        self._blocked_ticks = (self._blocked_ticks or 0) + 1
+        if self._blocked_ticks >= BLOCK_TICKS:
+            for buffer in self._blocked():
+                buffer.fail()
+                buffer.wake()
+        self._resume()
 
     async def _goodbye(self, reason: str) -> None:
         socket, self._socket = self._socket, None

@@ -2,13 +2,15 @@
 
     /echo                       answers texts and pings; says `close <code> <reason>` when it gets a close frame
     /burst/<count>/<size>       sends numbered texts of that size at once, then as /echo
-    /early                      two texts in the same segment as the upgrade's response
+    /early/<count>              numbered texts of 5 bytes in the same segment as the upgrade's response
+    /tell                       on a text: sends `told`, then says `told`
     /ping                       pings, and tells the pong's payload in a text
     /close/<code>/<reason>      a text, then a close frame; says `answered <code>`
     /bare-close                 a close frame without a code
     /fragments                  a text in three pieces with a ping between, then a whole one
     /frame/<name>               a text, then a bad frame (`BAD_FRAMES`); says `close <code> <reason>`
     /big/<size>                 one text of that size
+    /wide/<count>               on a text: a text, then one of that many characters of two bytes
     /half                       on a text: half a text; on another: the rest
     /flood/<count>/<size>       on a text: sends numbered texts; says `blocked` each time that nobody reads, `finished` at the end
     /vanish/<fin|rst>           on a text: ends TCP without a close frame
@@ -165,8 +167,16 @@ def _burst(session: Session, count: str, size: str) -> None:
     session.until_gone()
 
 
-def _early(session: Session) -> None:
-    session.upgrade(frame(b"first") + frame(b"second"))
+def _early(session: Session, count: str) -> None:
+    session.upgrade(b"".join(frame(text) for text in numbered(int(count), 5)))
+    session.until_gone()
+
+
+def _tell(session: Session) -> None:
+    session.upgrade()
+    session.receive()
+    session.send(frame(b"told"))
+    session.say("told")
     session.until_gone()
 
 
@@ -214,6 +224,13 @@ def _frame(session: Session, name: str) -> None:
 def _big(session: Session, size: str) -> None:
     session.upgrade()
     session.send(frame(b"last"), frame(b"x" * int(size)))
+    session.until_gone()
+
+
+def _wide(session: Session, count: str) -> None:
+    session.upgrade()
+    session.receive()
+    session.send(frame(b"last"), frame(("ü" * int(count)).encode()))
     session.until_gone()
 
 
@@ -284,12 +301,14 @@ SCRIPTS: Mapping[str, Callable[..., None]] = {
     "echo": _echo,
     "burst": _burst,
     "early": _early,
+    "tell": _tell,
     "ping": _ping,
     "close": _close,
     "bare-close": _bare_close,
     "fragments": _fragments,
     "frame": _frame,
     "big": _big,
+    "wide": _wide,
     "half": _half,
     "flood": _flood,
     "vanish": _vanish,

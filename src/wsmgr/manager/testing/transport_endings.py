@@ -33,6 +33,7 @@ async def the_peers_close_code_and_reason_are_kept_and_answered(connect: Connect
         async with connect(Dial(url=f"{peer.url}/close/{code}/bye"), sink) as socket:
             closed = await socket.wait_closed()
             assert Closed(code=code, reason="bye", by="peer") == closed
+            assert type(closed.code) is int, "an enumeration of a library came through"
             assert [b"last"] == sink.frames
             assert closed == await send_refused(socket) == await socket.wait_closed()
         assert await heard(peer) == f"answered {code}"

@@ -58,7 +58,7 @@ async def a_retry_after_date_becomes_seconds(connect: Connect, peer: Peer) -> No
 
 
 @_check("answer")
-async def an_answer_that_is_no_upgrade_is_adial_error(connect: Connect, peer: Peer) -> None:
+async def an_answer_that_is_no_upgrade_is_a_dial_error(connect: Connect, peer: Peer) -> None:
     for name in BAD_ANSWERS:
         error = await dial_error(connect, Dial(url=f"{peer.url}/answer/{name}", timeout=5))
         assert error.phase == "upgrade", f"{name}: {error!r}"
@@ -67,7 +67,7 @@ async def an_answer_that_is_no_upgrade_is_adial_error(connect: Connect, peer: Pe
 
 @_check("stall")
 async def a_slow_upgrade_ends_at_the_deadline_and_names_its_phase(connect: Connect, peer: Peer) -> None:
-    error = await dial_error(connect, Dial(url=f"{peer.url}/stall?key=secret", timeout=0.1))
+    error = await dial_error(connect, Dial(url=f"{peer.url}/stall?key=secret", timeout=0.5))
     assert ("upgrade", None) == (error.phase, error.status)
     assert ["stalled", "gone"] == [await heard(peer), await heard(peer)]
 
@@ -96,11 +96,14 @@ async def frames_come_once_in_order_and_in_batches(connect: Connect, peer: Peer)
 
 @_check("early")
 async def frames_that_come_with_the_upgrade_are_not_lost(connect: Connect, peer: Peer) -> None:
-    sink = Sink()
-    async with connect(Dial(url=f"{peer.url}/early"), sink) as socket:
-        await socket.send("third")
-        assert [b"first", b"second", b"third"] == await sink.wait_for(3)
-        assert socket.bytes_received == 3 * 2 + len("firstsecondthird"), socket.bytes_received
+    for count in (1, 1, 1, 1, 1, 1, 2, 100):  # one alone is where a race between upgrade and frame would show
+        sink = Sink()
+        async with connect(Dial(url=f"{peer.url}/early/{count}"), sink) as socket:
+            assert numbered(count, 5) == await sink.wait_for(count)
+            await socket.send("later")
+            assert [*numbered(count, 5), b"later"] == await sink.wait_for(count + 1)
+            assert socket.bytes_received == (count + 1) * (2 + 5), socket.bytes_received
+        await gone(peer)
 
 
 @_check("fragments")
@@ -131,12 +134,26 @@ async def a_frame_as_large_as_allowed_comes_through(connect: Connect, peer: Peer
 
 @_check("big")
 async def a_larger_frame_ends_the_connection_with_1009(connect: Connect, peer: Peer) -> None:
-    sink = Sink()
-    async with connect(Dial(url=f"{peer.url}/big/{2**20 + 1}", max_frame_bytes=2**20), sink) as socket:
-        closed = await socket.wait_closed()
-        ended(closed, code=1009, by="us")
-        assert isinstance(closed.error, FrameError), closed
-        assert [b"last"] == sink.frames
+    for limit in (1000, 2**20):
+        sink = Sink()
+        async with connect(Dial(url=f"{peer.url}/big/{limit + 1}", max_frame_bytes=limit), sink) as socket:
+            closed = await socket.wait_closed()
+            ended(closed, code=1009, by="us")
+            assert isinstance(closed.error, FrameError), closed
+            assert [b"last"] == sink.frames
+
+
+@_check("wide")
+async def the_limit_counts_bytes_not_characters(connect: Connect, peer: Peer) -> None:
+    for count, code in ((500, None), (501, 1009), (1001, 1009)):
+        sink = Sink()
+        async with connect(Dial(url=f"{peer.url}/wide/{count}", max_frame_bytes=1000), sink) as socket:
+            await socket.send("go")
+            if code is None:
+                assert [4, 1000] == [len(frame) for frame in await sink.wait_for(2)]
+            else:
+                ended(await socket.wait_closed(), code=code, by="us")
+                assert [b"last"] == sink.frames, f"{count} characters: {len(sink.frames)} frames"
 
 
 @_check("frame")
@@ -147,6 +164,7 @@ async def what_breaks_the_protocol_ends_the_connection_with_its_code(connect: Co
             closed = await socket.wait_closed()
         assert (code, "us") == (closed.code, closed.by), f"{name}: {closed!r}"
         assert isinstance(closed.error, FrameError), f"{name}: {closed!r}"
+        assert type(closed.code) is int, f"{name}: an enumeration of a library came through"
         assert [b"last"] == sink.frames, f"{name}: the frame before it was lost, or something came after it"
         said = await heard(peer)
         assert said.startswith(f"close {code}"), f"{name}: the peer said {said!r}"
@@ -157,13 +175,15 @@ async def what_breaks_the_protocol_ends_the_connection_with_its_code(connect: Co
 async def half_a_frame_counts_as_a_sign_of_life(connect: Connect, peer: Peer) -> None:
     sink = Sink()
     async with connect(Dial(url=f"{peer.url}/half"), sink) as socket:
+        while (asked_at := anyio.current_time()) <= socket.last_inbound_at:  # noqa: ASYNC110 (waits for the clock)
+            await anyio.sleep(0.001)
         await socket.send("begin")
         while socket.bytes_received < 500:  # noqa: PLR2004, ASYNC110 (half of the frame; nothing tells of half a frame)
             await anyio.sleep(0.001)
         seen_at, frames = socket.last_inbound_at, len(sink.frames)
         await socket.send("go on")
         assert [b"x" * 1000] == await sink.wait_for(1)
-        assert (0, True) == (frames, seen_at <= socket.last_inbound_at <= anyio.current_time())
+        assert (0, True) == (frames, asked_at <= seen_at <= socket.last_inbound_at <= anyio.current_time())
         assert socket.bytes_received == 1004, socket.bytes_received  # noqa: PLR2004 (the frame with its header)
 
 
@@ -203,6 +223,20 @@ async def pausing_stops_the_peer_and_resuming_loses_nothing(connect: Connect, pe
         socket.resume_reading()
         assert numbered(count, size) == await sink.wait_for(count)
         assert await heard(peer) == "finished"
+
+
+@_check("tell")
+async def a_read_under_way_is_held_back_by_a_pause(connect: Connect, peer: Peer) -> None:
+    sink = Sink()
+    async with connect(Dial(url=f"{peer.url}/tell"), sink) as socket:
+        await anyio.wait_all_tasks_blocked()
+        socket.pause_reading()
+        await socket.send("go")
+        assert await heard(peer) == "told"
+        await anyio.wait_all_tasks_blocked()
+        assert [] == sink.frames
+        socket.resume_reading()
+        assert [b"told"] == await sink.wait_for(1)
 
 
 @_check("burst")

@@ -186,13 +186,9 @@ class PicowsSocket(picows.WSListener):
 
     def _take_while_closing(self, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.CLOSE:
-            self._transport.disconnect()
+            self._end()
 
     def _peer_closes(self, payload: bytes) -> None:
-        if self._transport.is_close_frame_sent:
-            # It answers the close frame of picows' parser, in the wake-up of the upgrade's response.
-            self._parser_refused()
-            return
         code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS
         if payload and not _may_be_sent(code):
             self._violated(1002, f"a close frame with the code {code}")
@@ -216,6 +212,8 @@ class PicowsSocket(picows.WSListener):
 
     def _end(self) -> None:
         self._transport.disconnect()
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         self._abort_timer = self._loop.call_later(LEAVE_TIMEOUT, self._abort)
 
     def _abort(self) -> None:
@@ -234,8 +232,7 @@ class PicowsSocket(picows.WSListener):
                 self._abort()
 
     def woken(self) -> None:
-        """Hand over what a wake-up of the loop brought (called by the tap)."""
-        # A wake-up of the loop has been parsed. (That of the upgrade's response is noted by `connect`.)
+        """Hand over what a wake-up brought (called by the tap; after the upgrade, before the tap was there, by `connect`)."""
         self._deliver()
         if self._closed is None and self._transport.is_close_frame_sent:
             self._parser_refused()
@@ -280,6 +277,7 @@ class _Tap(asyncio.BufferedProtocol):
         self._connection = connection
         self._inner = inner
         self._parse = inner.buffer_updated
+        self._begun = False
         self._now = asyncio.get_running_loop().time
         # Called for every read, so without a frame of Python between.
         self.get_buffer = inner.get_buffer  # type: ignore[method-assign]
@@ -289,6 +287,10 @@ class _Tap(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         connection = self._connection
+        if not self._begun:
+            # What came along with the upgrade passed before the tap was there: it ends here, if not in `connect`.
+            self._begun = True
+            connection.woken()
         connection.last_inbound_at = self._now()
         connection.bytes_received += nbytes
         self._parse(nbytes)

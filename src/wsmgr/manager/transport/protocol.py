@@ -6,8 +6,9 @@ costs more than the frame (measured: 0.15 us to parse one with picows, several u
 
 What holds for every transport:
 
-1. `on_batch` gets each text frame once, in order, as the bytes that came. Fragments are put together. It may be called before the
-   block is entered, with frames that came along with the upgrade. A long backlog comes as several batches. After `wait_closed` has returned it is not called again.
+1. `on_batch` gets each text frame once, in order, as the bytes that came. Fragments are put together. A long backlog comes
+   as several batches. It may be called before the block is entered, with frames that came along with the upgrade.
+   After `wait_closed` has returned it is not called again.
 2. If `on_batch` raises, that is a bug of ours: the socket is aborted and `wait_closed` returns the exception. It is not logged.
 3. One verdict per socket: the first cause of its end. A later one does not replace it, except an exception of `on_batch`.
 4. Leaving the block ends what is left of the connection within a second, whatever the peer does, and leaves no task.

@@ -160,7 +160,10 @@ class TrioSocket:
         """
         await self._settled.wait()
         if self._connection is None:
-            raise self._wire.refusal or self._attempt.failed("the connection ended during the upgrade")
+            # Without a refusal the head said 101, and the library's reader failed over what else it said.
+            raise self._wire.refusal or self._attempt.failed(
+                "the response is no valid answer to this upgrade"
+            )
 
     async def run(self) -> None:
         """Be the connection: upgrade, read until the end, come to the verdict (a task of `connect`)."""

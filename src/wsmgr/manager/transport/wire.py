@@ -33,10 +33,8 @@ class _State(Enum):
 
     ASKED = "asked"
     """The response head is not complete."""
-    ANSWERED = "answered"
-    """The library has a head that says 101; it may still find it wrong."""
     OPEN = "open"
-    """The library came back for more: it accepted the head."""
+    """The library has a head that says 101."""
     REFUSED = "refused"
     """There is no upgrade; the stream reads as ended."""
 
@@ -86,7 +84,7 @@ class Wire(trio.abc.Stream):
         self._paused: trio.Event | None = None
 
     def pause(self) -> None:
-        """Read no more, and hold back what a read that is under way brings."""
+        """Read no more, and hand over nothing."""
         if self._paused is None:
             self._paused = trio.Event()
 
@@ -100,13 +98,13 @@ class Wire(trio.abc.Stream):
         """Return what came in; the first bytes are a complete head that says 101, and what followed it."""
         if self._state is _State.ASKED:
             return await self._receive_head()
-        self._state = _State.OPEN
-        await self._while_paused()
+        # Before the batch is handed over: a read that was under way when the pause began is held back too.
+        while self._paused is not None:
+            await self._paused.wait()
         if not self._before_read():
             return b""
         data = await self._receive()
         self.bytes_received += len(data)
-        await self._while_paused()
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -130,9 +128,7 @@ class Wire(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close the stream. Right after the head this means that the library found it wrong."""
-        if self._state is _State.ANSWERED:
-            self._refuse(self._attempt.failed("the response is no valid answer to a WebSocket upgrade"))
+        """Close the stream."""
         await self._stream.aclose()
 
     async def discard(self) -> None:
@@ -171,7 +167,7 @@ class Wire(trio.abc.Stream):
         if status != SWITCHING_PROTOCOLS:
             return self._refuse(self._attempt.answered(bytes(received[:end])))
         self.bytes_received = len(received) - end
-        self._state = _State.ANSWERED
+        self._state = _State.OPEN
         return bytes(received)
 
     def _refuse(self, refusal: DialError) -> bytes:
@@ -179,10 +175,6 @@ class Wire(trio.abc.Stream):
         self.refusal = refusal
         self._on_refusal()
         return b""
-
-    async def _while_paused(self) -> None:
-        while self._paused is not None:
-            await self._paused.wait()
 
     def _note(self, error: trio.BrokenResourceError) -> None:
         self.error = self.error or error.__cause__ or error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from wsmgr.manager.venues.hyperliquid.simulator.faults import FaultError, Faults, known_faults, parse_faults
+from wsmgr.manager.venues.hyperliquid.simulator.options import Limits
 from wsmgr.manager.venues.hyperliquid.simulator.session import MAX_OUTBOX
 
 if TYPE_CHECKING:
@@ -256,6 +257,15 @@ def test_real_limits_refuse_the_eleventh_socket_and_the_thirty_first_dial(
     refused = [venue.engine.admit("/ws", "10.0.0.2") for _ in range(30)]
     assert [None] * 29 == refused[:29]
     assert (429, 60.0) == (refused[29].status, refused[29].retry_after)
+
+
+def test_socket_over_the_limit_can_be_accepted_and_closed_instead(make_venue: Callable[..., Any]) -> None:
+    """What the venue does at that limit is not documented: a client must survive both."""
+    venue = make_venue(limits=Limits(connections=1, at_connection_limit="close"))
+    first = venue.connect()
+    assert venue.engine.admit("/ws", "127.0.0.1") is None
+    second = venue.connect()
+    assert (None, "close") == (first.session.ending, second.session.ending.how)
 
 
 def test_faults_can_be_changed_while_sockets_are_open(make_venue: Callable[..., Any]) -> None:

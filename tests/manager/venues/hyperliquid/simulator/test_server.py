@@ -15,6 +15,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread, parse_faults, serve
+from wsmgr.manager.venues.hyperliquid.simulator.coins import universe
 from wsmgr.manager.venues.hyperliquid.simulator.thread import SimulatorStartError
 
 if TYPE_CHECKING:
@@ -184,6 +185,8 @@ def test_http_and_websocket_share_the_port(start: Callable[..., SimulatorThread]
             b'{"status":"err","response":"This simulator does not execute actions."}',
         ),
         ("GET", "/info", None, 405, b"Method Not Allowed"),
+        ("HEAD", "/info", None, 405, b""),
+        ("CONNECT", "/ws", None, 404, b"Not Found"),
         ("GET", "/nowhere", None, 404, b"Not Found"),
         ("GET", "/ws", None, 426, b"this path speaks WebSocket: ask for an upgrade"),
         (
@@ -416,3 +419,30 @@ async def test_serve_ends_when_it_is_told_and_says_goodbye() -> None:
             assert 1000 == await end_of(ws)
     with pytest.raises(OSError):
         await trio.open_tcp_stream(addresses[0].host, addresses[0].port)
+
+
+@pytest.mark.anyio
+@on_trio
+async def test_five_hundred_subscriptions_at_once_are_all_served(
+    start: Callable[..., SimulatorThread],
+) -> None:
+    """A burst of a whole universe: every acknowledgement comes, every stream sends, the socket stays."""
+    simulator = start(rate=5)
+    coins = list(universe())
+    acknowledged: set[str] = set()
+    sending: set[str] = set()
+    async with connect(simulator.address.url) as ws, trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            for coin in coins:
+                await ws.send_message(subscribe("l2Book", coin=coin))
+
+        nursery.start_soon(send)
+        with anyio.fail_after(DEADLINE):
+            while len(acknowledged) < len(coins) or len(sending) < len(coins):
+                frame = json.loads(await ws.get_message())
+                if frame["channel"] == "l2Book":
+                    sending.add(frame["data"]["coin"])
+                else:
+                    acknowledged.add(frame["data"]["subscription"]["coin"])
+    assert set(coins) == acknowledged == sending

@@ -16,7 +16,11 @@ from wsmgr.manager.venues.hyperliquid.simulator.options import (
 )
 from wsmgr.manager.venues.hyperliquid.simulator.replay import ReplayError
 from wsmgr.manager.venues.hyperliquid.simulator.server import run, serve
-from wsmgr.manager.venues.hyperliquid.simulator.thread import SimulatorThread
+from wsmgr.manager.venues.hyperliquid.simulator.thread import (
+    SimulatorCrashError,
+    SimulatorStartError,
+    SimulatorThread,
+)
 
 __all__ = [
     "Address",
@@ -24,8 +28,10 @@ __all__ = [
     "Faults",
     "Limits",
     "ReplayError",
+    "SimulatorCrashError",
     "SimulatorOptionError",
     "SimulatorOptions",
+    "SimulatorStartError",
     "SimulatorThread",
     "known_faults",
     "parse_faults",

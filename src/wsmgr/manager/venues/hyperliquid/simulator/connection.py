@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from wsmgr.manager.venues.hyperliquid.simulator.session import Ending, Session
 
 _CLOSE_TIMEOUT = 1.0
+_PIECE = 64 * 1024
 _NOT_TEXT_CODE = 1003
-_GONE = (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError, OSError)
+_GONE = (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Connection:
@@ -71,16 +72,20 @@ class Connection:
             self._writing.deadline = min(self._writing.deadline, trio.current_time() + patience)
 
     async def _read(self, session: Session, scope: trio.CancelScope) -> None:
+        while (text := await self._next_message()) is not None:
+            if isinstance(text, bytes):
+                session.end("close", "the client sent a binary frame", code=_NOT_TEXT_CODE)
+                return
+            session.received(text, self._engine.now())
+            self._changed()
+        scope.cancel()
+
+    async def _next_message(self) -> str | bytes | None:
+        """The next frame from the client, None when there will be none."""
         try:
-            while True:
-                text = await self._socket.get_message()
-                if isinstance(text, bytes):
-                    session.end("close", "the client sent a binary frame", code=_NOT_TEXT_CODE)
-                    return
-                session.received(text, self._engine.now())
-                self._changed()
+            return await self._socket.get_message()
         except _GONE:
-            scope.cancel()
+            return None
 
     async def _write(self, session: Session, scope: trio.CancelScope) -> None:
         try:
@@ -97,11 +102,12 @@ class Connection:
         scope.cancel()
 
     async def _write_waiting(self, session: Session) -> None:
-        """Write all that waits as one piece."""
-        self._gate.gather()
-        for text in session.take(self._engine.now()):
-            await self._socket.send_message(text)
-        await self._gate.release()
+        """Write all that waits, in pieces of many frames: each piece that went out is a sign of life of the reader."""
+        while texts := session.take(self._engine.now(), max_bytes=_PIECE):
+            self._gate.gather()
+            for text in texts:
+                await self._socket.send_message(text)
+            await self._gate.release()
 
     async def _end(self, ending: Ending) -> None:
         match ending.how:

@@ -104,6 +104,7 @@ class Front:
         self._stream = stream
         self._http = h11.Connection(h11.SERVER)
         self._seen = b""
+        self._is_head = False
 
     async def serve(self, answer: Callable[[str, str, bytes], Answer]) -> Upgrade | None:
         """Answer plain requests until the client goes (None) or asks for an upgrade.
@@ -117,6 +118,7 @@ class Front:
                     event = await self._next_event()
                     if not isinstance(event, h11.Request):
                         return None
+                    self._is_head = event.method == b"HEAD"
                     path = event.target.decode("latin-1").partition("?")[0]
                     if _is_upgrade(event):
                         return Upgrade(path=path, seen=self._seen)
@@ -140,7 +142,7 @@ class Front:
             *answer.headers,
         ]
         head = self._http.send(h11.Response(status_code=answer.status, headers=headers))
-        body = self._http.send(h11.Data(data=answer.body))
+        body = self._http.send(h11.Data(data=b"" if self._is_head else answer.body))
         end = self._http.send(h11.EndOfMessage())
         await self._stream.send_all(b"".join(part for part in (head, body, end) if part))
 
@@ -154,6 +156,9 @@ class Front:
             self._http.receive_data(bytes(data))
 
     async def _body(self) -> bytes:
+        if self._http.they_are_waiting_for_100_continue:
+            go_on = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+            await self._stream.send_all(go_on or b"")
         parts: list[bytes] = []
         size = 0
         while isinstance(event := await self._next_event(), h11.Data):

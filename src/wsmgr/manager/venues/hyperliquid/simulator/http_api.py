@@ -20,7 +20,7 @@ from wsmgr.manager.venues.hyperliquid.simulator.faults import FaultError, parse_
 from wsmgr.manager.venues.hyperliquid.simulator.info import UNREADABLE, UnreadableRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from wsmgr.manager.venues.hyperliquid.simulator.engine import Engine
 
@@ -62,20 +62,25 @@ def answer(engine: Engine, method: str, path: str, body: bytes) -> Answer:
         path: Without its query.
         body: The request's body.
     """
-    routes = _ROUTES.get(path)
-    if routes is None:
+    methods = _ROUTES.get(path)
+    if methods is None:
         if path in PATHS and method == "GET" and path != "/":
             return _text(426, "this path speaks WebSocket: ask for an upgrade", ("Upgrade", "websocket"))
         return _text(404, "Not Found")
-    route = routes.get(method)
+    route = methods.get(method)
     if route is None:
-        return _text(405, "Method Not Allowed", ("Allow", ", ".join(routes)))
+        return _text(405, "Method Not Allowed", ("Allow", ", ".join(methods)))
     try:
         return Answer(status=200, body=msgspec.json.encode(route(engine, body)), content_type=_JSON)
     except (UnreadableRequestError, FaultError) as error:
         return _text(422, str(error))
     except msgspec.MsgspecError:
         return _text(422, UNREADABLE)
+
+
+def routes() -> Iterable[str]:
+    """Every path that is answered."""
+    return _ROUTES.keys()
 
 
 def _text(status: int, text: str, *headers: tuple[str, str]) -> Answer:

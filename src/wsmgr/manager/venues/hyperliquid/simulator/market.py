@@ -186,7 +186,9 @@ class CoinMarket:
             return
         taken.pop(0)
         taken.insert(DEPTH - 1, taken.prices[-1] + taken.direction * self._step_out(), self._size(), 1)
-        room = abs(taken.prices[0] - follows.prices[0])  # at least two ticks: the old spread and a step between levels
+        room = abs(
+            taken.prices[0] - follows.prices[0]
+        )  # at least two ticks: the old spread and a step between levels
         follows.insert(0, follows.prices[0] - follows.direction * self._step_in(room), self._size(), 1)
         follows.pop(DEPTH)
 

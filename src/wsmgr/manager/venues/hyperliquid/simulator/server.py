@@ -38,7 +38,6 @@ _GONE = (
     RemoteProtocolError,
     trio.BrokenResourceError,
     trio.ClosedResourceError,
-    OSError,
 )
 
 
@@ -164,7 +163,10 @@ class _Server:
         return found
 
     async def _upgrade(self, stream: trio.SocketStream, front: Front, upgrade: Upgrade) -> None:
-        client = str(stream.socket.getpeername()[0])
+        try:
+            client = str(stream.socket.getpeername()[0])
+        except OSError:
+            return  # it is gone already
         refusal = self._engine.admit(upgrade.path, client)
         if refusal is not None:
             await front.send(_refused(refusal))

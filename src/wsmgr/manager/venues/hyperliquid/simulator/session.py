@@ -2,7 +2,7 @@
 
 It puts together the protocol (what is answered), the hub (what is streamed) and the faults (what goes wrong). Whoever
 owns the socket calls :meth:`Session.received`, writes what :meth:`Session.take` gives, and ends the socket when
-:attr:`Session.ending` is set. The outbox is bounded: a reader that takes nothing for a second no longer holds back the
+:attr:`Session.ending` is set. The outbox is bounded: a reader that takes nothing for two seconds no longer holds back the
 streams, and is reset when more than `MAX_OUTBOX` bytes wait for it, as a venue does.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONGESTED_OUTBOX = 1024 * 1024
 MAX_OUTBOX = 16 * 1024 * 1024
-_PATIENCE = 1.0
+_PATIENCE = 2.0
 _FORGET_AFTER = 1.0
 _GARBAGE = (
     "this is not JSON",
@@ -147,16 +147,25 @@ class Session:
         """Whether much waits for a reader that does read."""
         return self._outbox_bytes > CONGESTED_OUTBOX and now - self._last_progress < _PATIENCE
 
-    def take(self, now: float) -> list[str]:
-        """Everything that is to be written now, in order; the outbox is empty afterwards."""
+    def take(self, now: float, *, max_bytes: int = MAX_OUTBOX) -> list[str]:
+        """What is to be written now, in order, and leaves the outbox.
+
+        Args:
+            now: Seconds on the simulator's clock. Being asked is the sign that the reader took what was taken before.
+            max_bytes: As soon as this is reached no further frame is taken.
+        """
         self._last_progress = now
-        if any(proof for _, proof in self._outbox):
-            self._last_proof = now
-        texts = [text for text, _ in self._outbox]
+        texts: list[str] = []
+        size = 0
+        while self._outbox and size < max_bytes:
+            text, is_proof = self._outbox.popleft()
+            if is_proof:
+                self._last_proof = now
+            texts.append(text)
+            size += len(text)
+        self._outbox_bytes -= size
         self.record.sent += len(texts)
-        self.record.sent_bytes += self._outbox_bytes
-        self._outbox.clear()
-        self._outbox_bytes = 0
+        self.record.sent_bytes += size
         return texts
 
     def end(self, how: Literal["reset", "cut", "close"], why: str, *, code: int = 1000) -> None:

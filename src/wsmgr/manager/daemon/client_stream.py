@@ -1,0 +1,177 @@
+"""The reading end of a stream, blocking: batches of lines or frames, as the daemon wrote them.
+
+One read takes what has come, at most 64 KiB, and gives whatever is complete in it: there is no system call for each line.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket as sockets
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from wsmgr.manager.daemon.errors import DaemonUnreachableError
+
+READ_BYTES = 64 * 1024
+LENGTH_BYTES = 4
+TOLD = 1 << 31
+"""The bit of a record's length that says: this is not a frame but a line of the daemon's own."""
+
+Part = TypeVar("Part")
+
+
+class Record:
+    """One record of a raw stream.
+
+    Attributes:
+        told: Whether it is a line of the daemon's own (an event, in JSON) rather than a frame.
+        data: The line without its line feed, or the frame.
+    """
+
+    __slots__ = ("data", "told")
+
+    def __init__(self, data: bytes, *, told: bool) -> None:
+        """Hold a frame, or a line."""
+        self.data = data
+        self.told = told
+
+
+class Stream(ABC, Generic[Part]):
+    """An open stream: iterate over it for batches, and leave `with` to close it.
+
+    Iterating ends when the daemon ends the stream in order: the subscription was ended, or the daemon was stopped; with
+    events, the last line says which. It ends, too, when `stop` was called.
+
+    Args:
+        connection: The connection that it came on; it is closed with the stream.
+        sock: Its socket.
+        response: The response whose body it is.
+        socket: The socket's path, for words.
+        deadline: When iterating raises TimeoutError, by `time.monotonic`; None for never.
+    """
+
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        sock: sockets.socket,
+        response: http.client.HTTPResponse,
+        socket: Path,
+        *,
+        deadline: float | None,
+    ) -> None:
+        """Take the response over."""
+        self._connection = connection
+        self._sock = sock
+        self._response = response
+        self._socket = socket
+        self._deadline = deadline
+        self._stopped = threading.Event()
+        self._rest: list[bytes] = []
+
+    def __iter__(self) -> Iterator[list[Part]]:
+        """Yield batches: all that was complete after one read.
+
+        Raises:
+            TimeoutError: The deadline has passed; the stream cannot be read any further.
+            DaemonUnreachableError: The daemon went away, or broke the stream off because this reader was too slow.
+        """
+        while True:
+            data = self._read()
+            if not data:
+                return
+            batch = self._split(data)
+            if batch:
+                yield batch
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the stream; the daemon takes this reader's hold back."""
+        self.close()
+
+    def stop(self) -> None:
+        """End the iteration, also a read that waits in another thread; `close` it there."""
+        self._stopped.set()
+        with suppress(OSError):  # raised where the daemon has closed it already
+            self._sock.shutdown(sockets.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the stream; belongs to the thread that reads."""
+        self.stop()
+        self._response.close()
+        self._connection.close()
+        self._sock.close()
+
+    @abstractmethod
+    def _split(self, data: bytes) -> list[Part]:
+        """Return what is complete; the beginning of more is kept for later."""
+
+    def _read(self) -> bytes:
+        if self._stopped.is_set():
+            return b""
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the stream's deadline has passed")
+            self._sock.settimeout(left)
+        try:
+            return self._response.read1(READ_BYTES)
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            if self._stopped.is_set():
+                return b""
+            raise DaemonUnreachableError(self._socket, "the stream broke off before its end") from error
+
+
+class LineStream(Stream[bytes]):
+    """A stream of lines: each batch is a list of lines, without their line feeds."""
+
+    def _split(self, data: bytes) -> list[bytes]:
+        complete, feed, rest = data.rpartition(b"\n")
+        if not feed:
+            self._rest.append(data)
+            return []
+        lines = b"".join((*self._rest, complete)).split(b"\n")
+        self._rest = [rest] if rest else []
+        return lines
+
+
+class RecordStream(Stream[Record]):
+    """A stream of frames: each batch is a list of records."""
+
+    _needed = LENGTH_BYTES
+    """How many bytes there must be before the next record can be complete."""
+
+    def _split(self, data: bytes) -> list[Record]:
+        self._rest.append(data)
+        if sum(map(len, self._rest)) < self._needed:
+            return []
+        buffer = b"".join(self._rest)
+        records: list[Record] = []
+        start = 0
+        self._needed = LENGTH_BYTES
+        while start + LENGTH_BYTES <= len(buffer):
+            head = int.from_bytes(buffer[start : start + LENGTH_BYTES], "big")
+            end = start + LENGTH_BYTES + (head & ~TOLD)
+            if end > len(buffer):
+                self._needed = end - start
+                break
+            body = buffer[start + LENGTH_BYTES : end]
+            records.append(Record(body.rstrip(b"\n"), told=True) if head & TOLD else Record(body, told=False))
+            start = end
+        self._rest = [buffer[start:]] if start < len(buffer) else []
+        return records

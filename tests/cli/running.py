@@ -1,0 +1,106 @@
+"""Running `wsmgr` as people run it: as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 20.0
+NOWHERE = "ws://127.0.0.1:9/ws"
+"""An address that answers nobody: what a test forgets to name must not be dialled in the world."""
+
+
+class Outcome:
+    """What became of a process: its exit code and what it wrote."""
+
+    def __init__(self, code: int, out: bytes, err: bytes) -> None:
+        self.code = code
+        self.out = out
+        self.err = err.decode()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The JSON lines on stdout; one that is torn fails the test."""
+        assert self.out.endswith(b"\n") or not self.out
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def document(self) -> Any:
+        """The JSON document on stdout."""
+        return json.loads(self.out)
+
+    def __repr__(self) -> str:
+        return f"exit code {self.code}, stdout {self.out[:500]!r}, stderr {self.err!r}"
+
+
+class Process:
+    """A `wsmgr` that runs."""
+
+    def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "wsmgr", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+        )
+        assert self._process.stdout
+        assert self._process.stderr
+        self.stdout = self._process.stdout
+        self.stderr = self._process.stderr
+        self.pid = self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def outcome(self) -> Outcome:
+        """Wait for its end."""
+        try:
+            out, err = self._process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            out, err = self._process.communicate()
+            raise AssertionError(f"it did not end; stdout {out!r}, stderr {err!r}") from None
+        return Outcome(self._process.returncode, out, err)
+
+    def code(self) -> int:
+        """Wait for its end, without reading on."""
+        return self._process.wait(PATIENCE)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self.stdout.close()
+        self.stderr.close()
+
+
+def environment(state_dir: Path) -> dict[str, str]:
+    """An environment with nothing of this machine's own wsmgr in it."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("WSMGR_", "NO_COLOR"))}
+    return {**own, "WSMGR_STATE_DIR": str(state_dir), "WSMGR_HYPERLIQUID_URL": NOWHERE, "COLUMNS": "120"}
+
+
+def run(*arguments: str, environ: Mapping[str, str]) -> Outcome:
+    """Run `wsmgr` to its end."""
+    process = Process(*arguments, environ=environ)
+    try:
+        return process.outcome()
+    finally:
+        process.end()
+
+
+def gone(pid: int) -> bool:
+    """Whether no process has this id any more."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False

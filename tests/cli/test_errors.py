@@ -1,0 +1,84 @@
+"""How errors become messages and exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wsmgr.cli.errors import CommandError, NoDaemonError, explained, guarded
+from wsmgr.manager.daemon.errors import DaemonError
+from wsmgr.manager.model.errors import (
+    NotFoundError,
+    ParameterError,
+    QuotaError,
+    RejectedError,
+    StateDirectoryError,
+    SubscribeTimeoutError,
+)
+
+
+def problem(kind: str, status: int) -> DaemonError:
+    return DaemonError({"type": f"urn:wsmgr:problem:{kind}", "status": status, "detail": "words of the daemon"})
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ParameterError("coin is missing"), 2),
+        (RejectedError("trades?coin=NOSUCH", "Invalid subscription"), 4),
+        (QuotaError("users", 10, ["0x1"]), 4),
+        (NotFoundError("abc"), 1),
+        (SubscribeTimeoutError("trades", "pending", "refused"), 1),
+        (StateDirectoryError("held by the process 7"), 1),
+        (problem("usage", 422), 2),
+        (problem("usage", 400), 2),
+        (problem("not-found", 404), 1),
+        (problem("rejected", 409), 4),
+        (problem("quota", 429), 4),
+        (problem("subscribe-timeout", 504), 1),
+        (problem("store", 503), 1),
+        (NoDaemonError("/somewhere", "wsmgr tail"), 3),
+        (CommandError("no", 2), 2),
+        (OSError("no space left"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_an_error_has_the_same_exit_code_with_a_daemon_and_without(error: Exception, code: int) -> None:
+    """Scripts act on the codes: they are the contract."""
+    assert (str(error), code) == explained(error)
+
+
+def fails(error: BaseException) -> Any:
+    def body() -> int:
+        raise error
+
+    return body
+
+
+def test_a_user_error_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also with -v: there is nothing to debug."""
+    assert 1 == guarded(fails(NotFoundError("abc")), verbose=True)
+    assert 1 == capsys.readouterr().err.count("\n")
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_bug_shows_its_traceback_only_when_asked(verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Users are told that it is ours and how to see more."""
+    assert 1 == guarded(fails(ZeroDivisionError("division by zero")), verbose=verbose)
+    words = capsys.readouterr().err
+    assert "bug in wsmgr: ZeroDivisionError" in words
+    assert verbose == ("Traceback" in words)
+    assert verbose != ("-v" in words)
+
+
+def test_an_interruption_exits_130_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C is no error."""
+    assert 130 == guarded(fails(KeyboardInterrupt()), verbose=False)
+    assert "" == capsys.readouterr().err
+
+
+def test_a_command_that_returns_nothing_is_done() -> None:
+    """None is 0, and a code is a code."""
+    assert 0 == guarded(lambda: None, verbose=False)
+    assert 4 == guarded(lambda: 4, verbose=False)
