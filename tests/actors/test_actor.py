@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from wsmgr.actors import (
     Actor,
@@ -251,6 +252,17 @@ class TestCast:
             assert ref.cast(number) is True
         await ref.call("last")
         assert [*range(200), "last"] == [entry[1] for entry in journal[1:]]
+
+    async def test_actor_with_much_mail_lets_others_run(
+        self, tree: DynamicSupervisor, journal: list[tuple[object, ...]]
+    ) -> None:
+        """Batches are bounded: a flood to one actor does not stop the loop for the rest."""
+        ref = await start(tree, lambda: Probe("p", journal))
+        for number in range(1000):
+            ref.cast(number)
+        for _ in range(3):
+            await checkpoint()
+        assert 1 <= len(journal[1:]) <= 64 * 4
 
     async def test_cast_to_a_dead_process_says_false_and_is_counted(self, tree: DynamicSupervisor) -> None:
         """It never raises, and it never lies."""

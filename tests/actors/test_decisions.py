@@ -12,7 +12,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsmgr.actors import Backoff, ChildSpec, Crash, ExitReason, Killed, NoProc, Normal, Shutdown
+from wsmgr.actors import Backoff, ChildSpec, Crash, ExitReason, Killed, NoProc, Normal, Shutdown, Stop
 from wsmgr.actors.intensity import RestartWindow
 from wsmgr.actors.reasons import describe, fatal_error, is_cancellation, is_expected, masked_error
 from wsmgr.actors.restart import Verdict, ended_as_told, group_of, judge, shuts_down
@@ -220,6 +220,13 @@ def test_reasons_match_by_position_and_compare_by_value() -> None:
     assert Shutdown("a") != Shutdown("b")
     assert len({Normal(), Normal(), Killed(), NoProc()}) == 3
     assert [True, True, True, False, False, False] == [is_expected(reason) for reason in REASONS]
+
+
+@pytest.mark.parametrize("wrong", [Shutdown, "shutdown", None, ValueError()])
+def test_what_is_no_reason_is_refused_where_it_is_given(wrong: Any) -> None:
+    """The usual mistake is the class instead of a value."""
+    with pytest.raises(TypeError, match="exit reason"):
+        Stop(wrong)
 
 
 def test_root_causes_are_the_leaves_without_cancellations() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -181,6 +182,22 @@ class TestSend:
             await anyio.sleep(0.1)
             tasks.start_soon(ref.send, "sent")
         assert [0, 1, 2, "sent"] == await read(ref, journal)
+
+    @pytest.mark.parametrize("anyio_backend", [("asyncio", {})])
+    async def test_sender_that_is_cancelled_natively_when_it_is_woken_passes_its_turn_on(
+        self, anyio_backend: object
+    ) -> None:
+        """A native cancellation may hit a task whose turn has come: the place must not be lost with it."""
+        mailbox = Mailbox(MailboxPolicy(capacity=1))
+        mailbox.put("mail", None)
+        first = asyncio.ensure_future(mailbox.wait_for_space())
+        second = asyncio.ensure_future(mailbox.wait_for_space())
+        await anyio.sleep(0.01)
+        mailbox.take()
+        first.cancel()
+        await asyncio.wait([first])
+        with anyio.fail_after(5):
+            await second
 
     async def test_send_to_an_actor_that_ends_fails(self, tree: DynamicSupervisor, journal: Journal) -> None:
         """It would wait for ever."""

@@ -63,6 +63,7 @@ async def test_p1_foreign_cancellation_is_the_crash_of_that_one_actor(
                 await future
 
         async def terminate(self, reason: Any) -> None:
+            self.journal.append(("terminate", type(reason)))
             if where == "terminate":
                 await future
 
@@ -85,6 +86,7 @@ async def test_p1_foreign_cancellation_is_the_crash_of_that_one_actor(
             reason = await ref.monitor().wait()
         assert isinstance(reason, Crash)
         assert isinstance(reason.error, ForeignCancellationError)
+        assert (where == "cast") == (("terminate", Crash) in journal)
         assert await sibling.call("alive") == "alive"
 
 

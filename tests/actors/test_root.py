@@ -7,8 +7,19 @@ from typing import Any
 
 import anyio
 import pytest
+import trio
 
-from wsmgr.actors import ChildSpec, ChildStatus, StartError, Supervisor, SupervisorGaveUpError
+from wsmgr.actors import (
+    ChildSpec,
+    ChildStatus,
+    Crash,
+    Exited,
+    ForeignCancellationError,
+    StartError,
+    Stop,
+    Supervisor,
+    SupervisorGaveUpError,
+)
 from wsmgr.actors.testing import EventRecorder, Probe, TrappingProbe, settle
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
@@ -130,6 +141,27 @@ async def test_exit_of_the_program_raised_in_a_child_stops_the_tree_and_leaves_b
     assert ["b", "a"] == ends(journal)
 
 
+@pytest.mark.parametrize("anyio_backend", [("trio", {})])
+async def test_body_with_a_raw_nursery_ends_quietly_with_the_supervisor(
+    journal: Journal, anyio_backend: object
+) -> None:
+    """Trio wraps the body's cancellation into a group: it is still only our cancellation."""
+
+    async def leave(probe: Probe) -> Stop:
+        return Stop()
+
+    spec = ChildSpec("a", Probe, restart="temporary", significant=True)
+    async with (
+        Supervisor([spec], auto_shutdown="any_significant") as supervisor,
+        trio.open_nursery(strict_exception_groups=True) as nursery,
+    ):
+        nursery.start_soon(trio.sleep_forever)
+        ref = supervisor.which_children()[0].ref
+        assert ref is not None
+        ref.cast(leave)
+        await trio.sleep(100)
+
+
 async def test_stop_of_the_root_by_its_reference_ends_run(journal: Journal) -> None:
     """The tree can be stopped from inside."""
     supervisor = Supervisor([trapping("a", journal)])
@@ -151,6 +183,26 @@ async def test_failed_start_of_a_root_raises_one_plain_error(journal: Journal) -
         await Supervisor([trapping("a", journal), ChildSpec("b", Failing)]).run()
     assert isinstance(caught.value.__cause__, OSError)
     assert ["a"] == ends(journal)
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {}), ("asyncio", {"use_uvloop": True})])
+async def test_native_cancellation_of_a_nested_supervisors_task_is_its_crash(
+    journal: Journal, recorder: EventRecorder, anyio_backend: object
+) -> None:
+    """Its children end in order, and the supervisor above starts it anew."""
+    inner = ChildSpec(
+        "inner",
+        lambda: Supervisor([ChildSpec(n, lambda n=n: TrappingProbe(n, journal)) for n in "ab"]),  # type: ignore[misc]
+        type="supervisor",
+    )
+    async with Supervisor([inner], on_event=recorder, name="top") as supervisor:
+        task = next(task for task in asyncio.all_tasks() if task.get_name().startswith("top/inner#"))
+        task.cancel()
+        ended = await recorder.wait_for(Exited, where=lambda event: event.child_id == "inner")
+        assert isinstance(ended.reason, Crash)
+        assert isinstance(ended.reason.error, ForeignCancellationError)
+        assert ["b", "a"] == ends(journal)
+        await settle(lambda: supervisor.count_children().active == 1)
 
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {}), ("asyncio", {"use_uvloop": True})])

@@ -782,6 +782,28 @@ class TestRequestsAtTheEnd:
             await supervisor.terminate_child("slow")
         assert starts(journal) == []
 
+    async def test_requests_that_wait_when_the_supervisor_is_stopped_fail(self) -> None:
+        """All of them: the one that is being carried out and those behind it."""
+
+        class Slow(Probe):
+            async def init(self) -> Any:
+                await anyio.sleep_forever()
+
+        reasons: list[object] = []
+
+        async def ask(supervisor: Supervisor, name: str) -> None:
+            try:
+                await supervisor.start_child(ChildSpec(name, Slow, start_timeout=1000))
+            except CallExitError as error:
+                reasons.append(error.reason)
+
+        with anyio.fail_after(100):
+            async with anyio.create_task_group() as tasks, Supervisor() as supervisor:
+                for name in "abc":
+                    tasks.start_soon(ask, supervisor, name)
+                await anyio.sleep(1)
+        assert [NoProc()] * 3 == reasons
+
     async def test_stop_during_a_start_does_not_wait_for_it(self, journal: Journal) -> None:
         """A child in `init` is ended like any other; the one who asked for it is told."""
 

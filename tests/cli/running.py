@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ class Process:
             stderr=subprocess.PIPE,
             env=environ,
         )
+        # A process that says nothing more is killed: whoever reads from it sees its end, and no test waits for ever.
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
         assert self._process.stdout
         assert self._process.stderr
         self.stdout = self._process.stdout
@@ -60,21 +65,22 @@ class Process:
         self._process.send_signal(number)
 
     def outcome(self) -> Outcome:
-        """Wait for its end."""
-        try:
-            out, err = self._process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            out, err = self._process.communicate()
-            raise AssertionError(f"it did not end; stdout {out!r}, stderr {err!r}") from None
-        return Outcome(self._process.returncode, out, err)
+        """Wait for its end; what has been read from it already is not in the outcome."""
+        said: list[bytes] = []
+        listener = threading.Thread(target=lambda: said.append(self.stderr.read()))
+        listener.start()
+        out = self.stdout.read()
+        listener.join()
+        self._watchdog.cancel()
+        return Outcome(self._process.wait(), out, said[0])
 
     def code(self) -> int:
         """Wait for its end, without reading on."""
-        return self._process.wait(PATIENCE)
+        return self._process.wait()
 
     def end(self) -> None:
         """Leave nothing behind."""
+        self._watchdog.cancel()
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

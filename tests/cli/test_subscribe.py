@@ -149,7 +149,8 @@ def test_a_reader_goes_on_after_the_venue_was_lost_and_is_told_of_the_gap(
     daemon: Path, venue: SimulatorThread, spawn: Spawn
 ) -> None:
     """No silent loss: on stderr always, and among the lines where they are asked for."""
-    stream = ["--url", venue.address.url, "subscribe", "l2Book", "--coin", "DOGE"]
+    # Small frames: nothing here reads stdout for a while, and a full pipe would stop the reader.
+    stream = ["--url", venue.address.url, "subscribe", "bbo", "--coin", "DOGE"]
     alone = spawn("--no-attach", *stream, "--raw")
     attached = spawn(*stream, "--json", "--events", state_dir=daemon)
     raw = spawn(*stream, "--raw", state_dir=daemon)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from .reasons import ExitReason, Normal
+from .reasons import ExitReason, Normal, check_reason
 
 if TYPE_CHECKING:
     # ref imports this module: annotations are all that is needed here.
@@ -48,6 +48,9 @@ class Stop:
 
     reason: ExitReason = field(factory=Normal)
     reply: object = NOTHING
+
+    def __attrs_post_init__(self) -> None:
+        check_reason(self.reason)
 
 
 @frozen

@@ -71,7 +71,7 @@ class Process(ABC):
         self.watching: set[Monitor] = set()
         self.monitors: dict[Monitor, None] = {}
         self.at_exit: dict[Callable[[], None], None] = {}
-        self.links: set[ActorRef[Any]] = set()
+        self.links: dict[ActorRef[Any], None] = {}
         self._restarts = restarts
         ref.process = self
 
@@ -128,14 +128,14 @@ class Process(ABC):
         if peer is None:
             self.exit_signal(other, NoProc(), kill=False)
             return
-        self.links.add(other)
-        peer.links.add(self.ref)
+        self.links[other] = None
+        peer.links[self.ref] = None
 
     def unlink(self, other: ActorRef[Any]) -> None:
         """Undo `link`."""
-        self.links.discard(other)
+        self.links.pop(other, None)
         if other.process is not None:
-            other.process.links.discard(self.ref)
+            other.process.links.pop(self.ref, None)
 
     def acknowledge(self) -> None:
         """Tell the supervisor that the start is done."""
@@ -157,7 +157,7 @@ class Process(ABC):
         for ref in self.links:
             peer = ref.process
             if peer is not None:
-                peer.links.discard(self.ref)
+                peer.links.pop(self.ref, None)
                 peer.exit_signal(self.ref, reason, kill=False)
         self.links.clear()
         for monitor in list(self.monitors):

@@ -70,6 +70,14 @@ class Crash:
 ExitReason: TypeAlias = Normal | Shutdown | Killed | NoProc | Crash
 
 
+def check_reason(reason: object) -> None:
+    """Raise TypeError unless `reason` is an exit reason; the usual mistake is the class instead of a value."""
+    if not isinstance(reason, (Normal, Shutdown, Killed, NoProc, Crash)):
+        raise TypeError(
+            f"an exit reason is Normal(), Shutdown(...), Killed() or Crash(error), not {reason!r}"
+        )
+
+
 def is_expected(reason: ExitReason) -> bool:
     """Return whether `reason` is one that nobody needs to look at (`Normal`, `Shutdown`)."""
     return isinstance(reason, (Normal, Shutdown))

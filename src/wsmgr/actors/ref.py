@@ -17,7 +17,7 @@ from .context import call_chain, current_actor
 from .errors import CallCycleError, CallExitError, CallTimeoutError, OutsideActorError
 from .events import DeadLetter
 from .messages import Down
-from .reasons import Killed, NoProc, Normal
+from .reasons import Killed, NoProc, Normal, check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,11 @@ class ActorRef(Generic[Msg_contra]):
         `Killed()` cannot be trapped. To an actor that traps exits any other reason is an `ExitSignal` in
         `handle_info`. Else the actor ends with `reason` at its next await, without `terminate`; `Normal()` from
         others is ignored. A supervisor ignores what does not come from its own supervisor.
+
+        Raises:
+            TypeError: `reason` is no exit reason.
         """
+        check_reason(reason)
         if self.process is not None:
             self.process.exit_signal(current_actor.get(), reason, kill=isinstance(reason, Killed))
 
@@ -152,13 +156,15 @@ class ActorRef(Generic[Msg_contra]):
             CallTimeoutError: It has not ended in time; the request stands.
             CallCycleError: It waits for the caller.
         """
+        wanted = Normal() if reason is None else reason
+        check_reason(wanted)
         process = self.process
         if process is None:
             return self.exit_reason or NoProc()
         if self in call_chain.get():
             raise CallCycleError(self, f"{self} cannot wait for its own end; return Stop() from the callback")
         monitor = self.monitor()
-        process.request_stop(Normal() if reason is None else reason)
+        process.request_stop(wanted)
         with anyio.move_on_after(timeout), monitor:
             return await monitor.wait()
         raise CallTimeoutError(self, timeout)

@@ -16,6 +16,7 @@ ends the children in order just the same and passes it on afterwards.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,7 +24,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from .errors import StartError, SupervisorGaveUpError
 from .messages import FailedToStart
-from .reasons import Crash, ExitReason, Shutdown
+from .reasons import Crash, ExitReason, Shutdown, is_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,7 +53,8 @@ class Root:
         raise NotImplementedError
 
     def child_started(self, process: Process) -> None:  # noqa: ARG002 - the interface
-        """Let `enter` return."""
+        """Let `enter` return; from now on there is a body that cannot outlive the supervisor."""
+        self._has_body = self._body is not None
         self._settled.set()
 
     def child_ended(self, process: Process) -> None:  # noqa: ARG002 - the interface
@@ -95,9 +97,6 @@ class Root:
             await self._body.__aexit__(None, None, None)
             await checkpoint_if_cancelled()
             raise self._verdict() or StartError(self._process.child_id, self._reason())
-        self._has_body = True
-        if self._over.is_set():
-            self._body.cancel_scope.cancel()
 
     async def leave(self, error: BaseException | None) -> bool:
         """End the supervisor after the body, which raised `error`, and wait for it."""
@@ -106,16 +105,14 @@ class Root:
         self._supervisor.stop(Shutdown())
         with anyio.CancelScope(shield=True):
             await self._over.wait()
-        if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
+        if error is None or is_cancellation(error):
             traceback = None if error is None else error.__traceback__
             handled = await self._body.__aexit__(None if error is None else type(error), error, traceback)
         else:
             handled = False
-            try:
+            # The body's exception goes on and explains more than a cancellation that it coincides with.
+            with suppress(anyio.get_cancelled_exc_class()):
                 await self._body.__aexit__(None, None, None)
-            except anyio.get_cancelled_exc_class():
-                # The body's exception goes on and explains more than the cancellation that it coincides with.
-                handled = False
         verdict = self._verdict()
         if verdict is not None:
             raise verdict

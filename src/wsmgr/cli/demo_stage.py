@@ -27,6 +27,8 @@ from wsmgr.cli.settings import Backend
 from wsmgr.manager.daemon.discovery import find_daemon
 from wsmgr.manager.daemon.unix_client import DaemonClient
 
+PREFIX: Final = "wsmgr-demo-"
+"""How the name of its directory begins, among those for temporary files."""
 PATIENCE: Final = 15.0
 """Seconds that each process has to be ready."""
 _STOP_PATIENCE: Final = 5.0
@@ -78,7 +80,7 @@ def stage(backend: Backend) -> Generator[Stage]:
         CommandError: One of them did not start; what it said is in the message.
     """
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="wsmgr-demo-")))
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix=PREFIX)))
         simulator = stack.enter_context(
             _process(["sim", "hyperliquid", "--rate", "10"], directory / "simulator.log")
         )

@@ -76,7 +76,7 @@ async def test_a_subscription_is_answered_when_it_is_acknowledged(
         one = await daemon.get(f"/v1/subscriptions/{row['id']}")
     assert members_of(SubscriptionView) == list(row)
     assert row["state"] in {"acknowledged", "live"}
-    assert (True, 0) == (row["kept"], row["consumers"])
+    assert (True, 0, 0) == (row["kept"], row["consumers"], one["consumers"])
     assert [row["id"]] * 3 == [again["id"], listed[0]["id"], one["id"]]
 
 
@@ -136,17 +136,17 @@ async def test_a_used_up_quota_says_which_and_who_holds_it(
     ],
 )
 async def test_a_wrong_wish_is_answered_with_what_was_wrong(
-    simulator: SimulatorThread, run_daemon: RunDaemon, wish: dict[str, Any], words: str
+    run_daemon: RunDaemon, wish: dict[str, Any], words: str
 ) -> None:
     """A mistake of the caller is a 422 that names it, and nothing is subscribed."""
-    async with run_daemon(simulator.address.url) as daemon:
+    async with run_daemon(NOWHERE) as daemon:
         problem = await problem_of(daemon, wish)
         assert [] == (await daemon.get("/v1/subscriptions"))["items"]
     assert (422, "urn:wsmgr:problem:usage") == (problem["status"], problem["type"])
     assert words in problem["detail"]
 
 
-async def test_every_error_is_a_problem_document(simulator: SimulatorThread, run_daemon: RunDaemon) -> None:
+async def test_every_error_is_a_problem_document(run_daemon: RunDaemon) -> None:
     """Whatever is wrong with a request, its answer has one form (RFC 9457)."""
     requests: list[tuple[str, str, bytes | None, int]] = [
         ("POST", "/v1/subscriptions", b"{", 400),
@@ -165,7 +165,7 @@ async def test_every_error_is_a_problem_document(simulator: SimulatorThread, run
         ("GET", "/v1/subscriptions/nobody/metrics", None, 404),
         ("GET", "/v1/gaps?after=x", None, 422),
     ]
-    async with run_daemon(simulator.address.url) as daemon:
+    async with run_daemon(NOWHERE) as daemon:
         for method, target, body, expected in requests:
             status, media_type, content = await daemon.ask(ask_plainly, daemon.path, method, target, body)
             problem = msgspec.json.decode(content)

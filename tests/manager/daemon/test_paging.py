@@ -104,6 +104,6 @@ def test_the_cursor_of_the_ledger_is_a_number() -> None:
     assert "8" == page_of_ledger(rows, limit=2).next
     assert page_of_ledger(rows, limit=3).next is None
     assert (8, None) == (parse_number("8"), parse_number(None))
-    for wrong in ("-1", "٣", "x", ""):
+    for wrong in ("-1", "٣", "x", "", "9" * 19):
         with pytest.raises(UsageError, match="cursor"):
             parse_number(wrong)

@@ -19,23 +19,23 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.store.errors import StoreError
 
+ERRORS: list[tuple[WsmgrError, int, str]] = [
+    (ParameterError("x"), 422, "usage"),
+    (BadRequestError("x"), 400, "usage"),
+    (NotFoundError("x"), 404, "not-found"),
+    (RejectedError("k", "no"), 409, "rejected"),
+    (SubscriptionClosedError("x"), 410, "subscription-closed"),
+    (QuotaError("users", 10, ["a"]), 429, "quota"),
+    (SubscriptionFailedError("x"), 503, "subscription-failed"),
+    (StoreError("x"), 503, "store"),
+    (ManagerClosedError("x"), 503, "manager-closed"),
+    (SubscribeTimeoutError("k", "pending", "why"), 504, "subscribe-timeout"),
+    (WsmgrError("x"), 500, "internal"),
+]
+KINDS = [(status, kind) for _, status, kind in ERRORS]
 
-@pytest.mark.parametrize(
-    ("error", "status", "kind"),
-    [
-        (ParameterError("x"), 422, "usage"),
-        (BadRequestError("x"), 400, "usage"),
-        (NotFoundError("x"), 404, "not-found"),
-        (RejectedError("k", "no"), 409, "rejected"),
-        (SubscriptionClosedError("x"), 410, "subscription-closed"),
-        (QuotaError("users", 10, ["a"]), 429, "quota"),
-        (SubscriptionFailedError("x"), 503, "subscription-failed"),
-        (StoreError("x"), 503, "store"),
-        (ManagerClosedError("x"), 503, "manager-closed"),
-        (SubscribeTimeoutError("k", "pending", "why"), 504, "subscribe-timeout"),
-        (WsmgrError("x"), 500, "internal"),
-    ],
-)
+
+@pytest.mark.parametrize(("error", "status", "kind"), ERRORS)
 def test_an_error_reaches_the_client_as_what_it_is(error: WsmgrError, status: int, kind: str) -> None:
     """The status, the kind and the words of an error survive the way through HTTP."""
     received = DaemonError(problem_of(error))

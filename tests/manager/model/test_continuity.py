@@ -151,3 +151,16 @@ def test_a_live_stream_that_fails_has_a_gap_since_its_last_message() -> None:
     assert entry.interruption is not None
     assert (WALL, "boom") == (entry.interruption.since, entry.interruption.reason)
     assert 20.0 == entry.counters.live(500.0)
+
+
+def test_a_socket_that_opened_when_the_clock_began_is_a_gap_since_then() -> None:
+    """0.0 is a time."""
+    world = World()
+    entry = world.keep(atom(TRADES, coin="A"))
+    world.ask()
+    world.acknowledge(entry)
+    assert entry.connection is not None
+    world.now = 7.0
+    world.cut(entry.connection)
+    assert entry.interruption is not None
+    assert 0.0 == entry.interruption.since_monotonic

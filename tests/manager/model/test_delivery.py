@@ -150,6 +150,15 @@ def test_drop_oldest_keeps_the_newest() -> None:
     assert 2 == reader.buffer.dropped
 
 
+def test_making_room_drops_messages_and_leaves_the_events_before_them() -> None:
+    """A consumer that was told of an interruption keeps that knowledge however slow it is."""
+    reader = Reader(Policy.DROP_OLDEST, events=True, max_messages=1)
+    reader.buffer.tell(Live(at=1.0))
+    for message in messages("a", "b", "c"):
+        reader.buffer.put(message)
+    assert [Live(at=1.0)] == [item for item in reader.read() if isinstance(item, Live)]
+
+
 def test_drop_newest_keeps_the_oldest() -> None:
     """The new message is not taken."""
     reader = Reader(Policy.DROP_NEWEST, max_messages=2)

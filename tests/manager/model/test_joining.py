@@ -12,7 +12,7 @@ from tests.manager.model.world import World, data, join, messages
 
 from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.model.joining import COMPACT_BYTES, Log, replay
-from wsmgr.manager.model.subscription_type import Join
+from wsmgr.manager.model.subscription_type import Atom, FirstProof, Join, Kind, SubscriptionType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,3 +208,20 @@ def test_pure_events_begin_with_the_next_event() -> None:
     world.deliver(entry, data(wish, entry.key, 1))
     _, reader = world.hold(wish)
     assert [] == reader.read()
+
+
+def test_a_state_of_the_old_socket_is_not_given_as_the_present_one() -> None:
+    """What came before a gap is either withheld or says so."""
+    world = World()
+    quiet = SubscriptionType(
+        name="candle", channel=("candle",), first_proof=FirstProof.ACK, kind=Kind.STATE
+    )
+    wish = Atom(type=quiet, params={}, wire_key="candle")
+    entry = world.make_live(wish)
+    world.deliver(entry, data(wish, entry.key))
+    assert entry.connection is not None
+    world.cut(entry.connection)
+    world.ask()
+    world.acknowledge(entry)
+    _, reader = world.hold(wish)
+    assert all(message.gap is not None for message in reader.messages())

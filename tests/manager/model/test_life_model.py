@@ -126,7 +126,8 @@ class Life(RuleBasedStateMachine):
     def answer(self, pick: int, outcome: Outcome) -> None:
         """The venue answers a request, or loses the answer, or refuses."""
         sockets = [each for each in self.sockets.values() if each.requests]
-        sockets[pick % len(sockets)].handle(outcome, self.world.now, self._users_at_the_venue())
+        socket = sockets[pick % len(sockets)]
+        socket.handle(outcome, self.world.now, self._users_at_the_venue())
 
     @precondition(lambda self: self.sockets)
     @rule(pick=PICK, stream=PICK)
@@ -176,7 +177,7 @@ class Life(RuleBasedStateMachine):
         self.dozing, self.offline = dozing, offline
         self._happened()
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 10.0, 16.0, 61.0, 400.0]))
+    @rule(seconds=st.sampled_from([0.125, 1.0, 3.0, 10.0, 16.0, 61.0, 400.0]))
     def pass_time(self, seconds: float) -> None:
         """Time passes; what falls due on the way is done when it does."""
         until = self.world.now + seconds
@@ -511,5 +512,5 @@ class Life(RuleBasedStateMachine):
         return entry.connection is None and isinstance(decision, Refuse) and entry.error is not None
 
 
-Life.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Life.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestLife = Life.TestCase

@@ -115,3 +115,11 @@ def test_a_quota_that_does_not_exist_is_refused_with_those_that_do() -> None:
         ConfigurationError, match="there is no quota 'socket'; there are connections, dials_per_minute"
     ):
         Quotas().override({"socket": 3})
+
+
+def test_a_window_is_free_at_the_moment_that_it_says() -> None:
+    """Whoever sleeps until `free_at` finds it free, whatever the clock's fractions."""
+    for step in range(1000):
+        window = Window(1)
+        window.record(at := 1000 + step * 0.1)
+        assert window.free(window.free_at(at)) > 0

@@ -99,7 +99,7 @@ def test_each_kind_of_parameter_is_brought_to_one_form(name: str, value: object,
         ({}, "'coin' is missing", "coin"),
         ({"coin": None}, "'coin' is missing", "coin"),
         ({"coin": 7}, "coin=7", "a text"),
-        ({"coin": ""}, "coin=''", "a text"),
+        ({"coin": ""}, "coin is empty", "a text"),
         ({"coin": " BTC"}, "coin=' BTC'", "without space at its ends"),
         ({"coin": "BTC", "interval": "7m"}, "interval='7m'", "choose one of 1m, 1h"),
         ({"coin": "BTC", "interval": 1}, "interval=1", "choose one of 1m, 1h"),
@@ -178,3 +178,8 @@ def test_a_type_that_names_a_user_is_private() -> None:
     private = SubscriptionType(name="orders", channel=("orders",), parameters=(user,), user="user")
     assert (True, False) == (private.private, STREAM.private)
     assert (("user",), ("coin",)) == (private.required, STREAM.required)
+
+
+def test_an_empty_text_is_refused_as_empty() -> None:
+    """The message is true of the value that was given."""
+    assert "empty" in refusal(coin="")

@@ -19,7 +19,7 @@ from wsmgr.manager.model.fact import Note
 from wsmgr.manager.model.frame import Ack, Data, Frame, Pong, Refusal, RefusalKind, Unroutable
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.reconciliation import Plan, reconcile
+from wsmgr.manager.model.reconciliation import Plan, Subscribe, Unsubscribe, reconcile
 from wsmgr.manager.model.registry import Origin, Registry, Venue
 from wsmgr.manager.model.subscription_key import format_key, parse_key
 
@@ -214,3 +214,31 @@ def messages(*texts: str, key: str = "k") -> list[Message]:
         Message(source, "t", number, 0, "v-1", WALL, text.encode())
         for number, text in enumerate(texts, start=1)
     ]
+
+
+def asked(plan: Plan) -> list[Atom]:
+    """What a plan asks the venue for, in order."""
+    return [effect.atom for effect in plan.effects if isinstance(effect, Subscribe)]
+
+
+def ended(plan: Plan) -> list[Atom]:
+    """What a plan ends at the venue, in order."""
+    return [effect.atom for effect in plan.effects if isinstance(effect, Unsubscribe)]
+
+
+def socket_of(entry: Entry) -> Connection:
+    """The connection on which it sits."""
+    assert entry.connection is not None
+    return entry.connection
+
+
+def end(world: World, entry: Entry) -> Connection:
+    """End a subscription; the connection on which it sat."""
+    connection = socket_of(entry)
+    world.registry.end(entry, by="test", now=world.now)
+    return connection
+
+
+def end_acknowledged(world: World, connection: Connection, wish: Atom) -> bool:
+    """Let the venue take an unsubscribe."""
+    return progress.end_acknowledged(world.registry, connection, world.key(wish), now=world.now)

@@ -20,6 +20,9 @@ PAGE = 250
 SLICE = 50
 """How many rows are made between two chances for others to run."""
 
+MAX_DIGITS = 18
+"""How long the number of a row can be: it is a signed integer of 64 bits."""
+
 Row = TypeVar("Row")
 Place = tuple[float, str]
 """Where a row stands in its list: a number, then its id."""
@@ -84,7 +87,7 @@ def parse_number(cursor: str | None) -> int | None:
     """
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit()):
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_DIGITS):
         raise UsageError(f"after={cursor!r} is not a cursor of this list; take `next` of an earlier page")
     return int(cursor)
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import anyio
 import sniffio
+from anyio import to_thread
 from hypercorn.config import Config
 from hypercorn.logging import Logger
 
@@ -64,7 +65,8 @@ class ApiServer(Actor[Any]):
         closing = Closing()
         served = anyio.Event()
         try:
-            app = make_app(self._engine, closing)
+            # Making it takes tens of milliseconds: in a thread the loop goes on meanwhile.
+            app = await to_thread.run_sync(make_app, self._engine, closing)
             async with anyio.create_task_group() as group:
                 with anyio.CancelScope(shield=True) as shield:
                     group.start_soon(self._close_in_time, closing, served, shield)
@@ -73,6 +75,7 @@ class ApiServer(Actor[Any]):
                 group.cancel_scope.cancel()
         finally:
             listener.close()
+            self._path.unlink(missing_ok=True)
         if not closing.begun:
             raise ApiServerError("the API's server ended by itself")
 
@@ -87,7 +90,7 @@ class ApiServer(Actor[Any]):
             with anyio.move_on_after(HANG_UP_AFTER, shield=True):
                 await served.wait()
             if not served.is_set():
-                pass
+                hang_up(self._path)
 
 
 def listen(path: Path) -> sockets.socket:

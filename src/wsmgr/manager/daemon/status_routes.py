@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from starlette.responses import PlainTextResponse
 
-from wsmgr.actors import CallError
 from wsmgr.manager.daemon import openapi
 from wsmgr.manager.daemon.answers import answer
 from wsmgr.manager.daemon.health import Pulse
 from wsmgr.manager.daemon.paging import PAGE, page, page_of_ledger, parse_number
 from wsmgr.manager.daemon.subscription_routes import After, Limit
-from wsmgr.manager.runtime.engine import STORE_PATIENCE, Engine
-from wsmgr.manager.runtime.views import connection_view, event_view, gap_view, type_view
-from wsmgr.manager.store import queries
-from wsmgr.manager.store.committer import Read
-from wsmgr.manager.store.database import Database
-from wsmgr.manager.store.errors import StoreError
+from wsmgr.manager.runtime.engine import Engine
+from wsmgr.manager.runtime.views import connection_view, type_view
 
 Subscription = Annotated[str | None, Query(description="Only those of the subscription with this id.")]
 
@@ -60,23 +54,13 @@ def status_router(engine: Engine) -> APIRouter:
 
     @router.get("/v1/gaps", responses=openapi.listing("GapView"), summary="The ledger of gaps, newest first")
     async def gaps(subscription: Subscription = None, after: After = None, limit: Limit = PAGE) -> Response:
-        before = parse_number(after)
-
-        def query(database: Database) -> list[Any]:
-            return queries.list_gaps(database, subscription_id=subscription, before=before, limit=limit)
-
-        rows = await _ask_store(engine, query)
-        return answer(page_of_ledger([gap_view(row) for row in rows], limit=limit))
+        rows = await engine.gaps(subscription, before=parse_number(after), limit=limit)
+        return answer(page_of_ledger(rows, limit=limit))
 
     @router.get("/v1/events", responses=openapi.listing("EventView"), summary="The events, newest first")
     async def events(subscription: Subscription = None, after: After = None, limit: Limit = PAGE) -> Response:
-        before = parse_number(after)
-
-        def query(database: Database) -> list[Any]:
-            return queries.list_events(database, subscription_id=subscription, before=before, limit=limit)
-
-        rows = await _ask_store(engine, query)
-        return answer(page_of_ledger([event_view(row) for row in rows], limit=limit))
+        rows = await engine.events(subscription, before=parse_number(after), limit=limit)
+        return answer(page_of_ledger(rows, limit=limit))
 
     @router.get("/v1/types", responses=openapi.listing("TypeView"), summary="The subscription types")
     async def types(after: After = None, limit: Limit = PAGE) -> Response:
@@ -91,14 +75,3 @@ def status_router(engine: Engine) -> APIRouter:
         return answer(found)
 
     return router
-
-
-async def _ask_store(engine: Engine, query: Callable[[Database], list[Any]]) -> list[Any]:
-    writer = engine.context.writer
-    if writer is None:
-        raise StoreError("the store is not running")
-    try:
-        rows: list[Any] = await writer.call(Read(query), timeout=STORE_PATIENCE)
-    except CallError as error:
-        raise StoreError(f"the store did not answer: {error}") from error
-    return rows

@@ -57,7 +57,9 @@ def lost(
     was_open = connection.opened_at is not None
     since, since_monotonic = connection.last_inbound_at, connection.last_inbound_monotonic
     if since is None or since_monotonic is None:
-        since, since_monotonic = connection.opened_at or wall, connection.opened_monotonic or now
+        since, since_monotonic = connection.opened_at, connection.opened_monotonic
+    if since is None or since_monotonic is None:
+        since, since_monotonic = wall, now
     interruption = Interruption(
         since=since,
         since_monotonic=since_monotonic,
@@ -160,10 +162,14 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
         final: Whether the request itself is at fault; otherwise one of the venue's quotas is.
         now: The monotonic time.
     """
-    entry.attempts = 0
     connection = entry.connection
+    claim = None if connection is None else connection.claim_of(entry.key)
+    if claim is not None and claim.unanswered:
+        # Answers come in order: this one is of the subscribe before the end that is in flight.
+        return
     if connection is not None:
         connection.drop_claim(entry.wire_key)
+    entry.attempts = 0
     registry.unplace(entry, now)
     if final:
         move(entry, State.REJECTED, error=words)

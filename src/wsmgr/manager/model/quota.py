@@ -72,7 +72,7 @@ class Window:
 
     def used(self, now: float) -> int:
         """Return how often it happened in the 60 s before `now`."""
-        while self._times and self._times[0] <= now - WINDOW:
+        while self._times and self._times[0] + WINDOW <= now:
             self._times.popleft()
         return len(self._times)
 

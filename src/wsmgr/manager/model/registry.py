@@ -181,7 +181,7 @@ class Registry:
         if self.entries.get(entry.id) is not entry:
             buffer.close(SubscriptionClosedError(f"{entry.key} has been ended"))
             return
-        if entry.state is State.LIVE:
+        if entry.state is State.LIVE and not entry.first:
             message = replay(entry.type.join, entry.last, entry.log)
             if message is not None:
                 buffer.put(message)

@@ -111,6 +111,8 @@ class Parameter:
         Raises:
             ParameterError: The value is not of this parameter's kind, or not one of its choices.
         """
+        if value == "":
+            raise ParameterError(f"{type_name}: {self.name} is empty; give {_WANTED[self.kind]}{self._example()}")
         parsed = _PARSERS[self.kind](value)
         if parsed is None:
             raise ParameterError(

@@ -1,0 +1,139 @@
+"""The daemon's life and the commands that ask it."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, Spawn
+from tests.cli.running import environment, gone, run
+
+LISTED = (
+    "id venue type key params class connection state quiet error kept consumers subscribed_at last_message_at"
+    " message_count messages_per_minute rate gaps dropped reconnects"
+).split()
+CONNECTION = (
+    "id venue classes state socket url subscriptions users opened_at uptime_seconds rtt_ms reconnects"
+    " next_attempt_at reason"
+).split()
+UNKNOWN = "nope"
+
+
+def test_a_detached_subscription_outlives_the_daemon_and_ends_when_it_is_ended(
+    url: str, state_dir: Path, cli: Cli
+) -> None:
+    """Start, detach, stop, list, start again: the same id and no lower count; unsubscribed, it stays gone."""
+    environ = environment(state_dir)
+    assert 0 == run("--url", url, "daemon", "start", environ=environ).code
+    again = cli("--url", url, "daemon", "start")
+    assert 0 == again.code
+    assert "runs already" in again.err
+    status = cli("daemon", "status", "--json").document
+    assert ("ok", str(state_dir), url) == (
+        status["status"],
+        status["state_dir"],
+        status["venues"]["hyperliquid"]["url"],
+    )
+    kept, ended = (cli("subscribe", "l2Book", "--coin", coin, "--detach") for coin in ("BTC", "ETH"))
+    assert (0, 0) == (kept.code, ended.code)
+    id_ = kept.out.decode().strip()
+    assert 0 == cli("tail", id_, "--count", "3", "--json").code
+    assert ended.out == cli("unsubscribe", ended.out.decode().strip()).out
+    assert [id_] == [row["id"] for row in cli("list", "--json").document]
+    assert 0 == cli("daemon", "stop").code
+    assert gone(status["pid"])
+    (stopped,) = cli("list", "--json").document
+    assert (id_, "stopped") == (stopped["id"], stopped["state"])
+    assert stopped["message_count"] >= 3
+    assert 3 == cli("daemon", "status").code
+    assert 0 == run("--url", url, "daemon", "restart", environ=environ).code
+    assert 0 == cli("tail", id_, "--count", "1", "--json").code
+    (back,) = cli("list", "--json").document
+    assert (id_, "live") == (back["id"], back["state"])
+    assert back["message_count"] >= stopped["message_count"]
+    assert 0 == cli("daemon", "stop").code
+
+
+@pytest.mark.parametrize(
+    ("backend", "number", "code"), [("asyncio", signal.SIGINT, 130), ("trio", signal.SIGTERM, 0)]
+)
+def test_a_daemon_in_the_foreground_ends_by_a_signal_and_logs_to_stderr_alone(
+    backend: str, number: signal.Signals, code: int, url: str, state_dir: Path, spawn: Spawn, cli: Cli
+) -> None:
+    """Ctrl-C is 130, a service manager's SIGTERM is success; the socket is gone, and nothing was on stdout."""
+    daemon = spawn("--backend", backend, "--url", url, "daemon", "run")
+    while b"daemon_ready" not in (line := daemon.stderr.readline()):
+        assert line
+    assert backend == cli("daemon", "status", "--json").document["backend"]
+    daemon.signal(number)
+    outcome = daemon.outcome()
+    assert (code, b"") == (outcome.code, outcome.out), outcome
+    assert not (state_dir / "wsmgr.sock").exists()
+    assert "Traceback" not in outcome.err
+
+
+def test_lists_have_the_fields_of_the_contract(daemon: Path, cli: Cli) -> None:
+    """Programs rely on these names."""
+    id_ = cli("subscribe", "trades", "--coin", "BTC", "--detach", state_dir=daemon).out.decode().strip()
+    rows = {row["id"]: row for row in cli("list", "--json", state_dir=daemon).document}
+    assert LISTED == list(rows[id_])
+    assert rows[id_] == cli("get", id_, "--json", state_dir=daemon).document | {
+        name: rows[id_][name] for name in ("last_message_at", "message_count", "messages_per_minute", "rate")
+    }
+    assert CONNECTION == list(cli("connections", "--json", state_dir=daemon).document[0])
+    metrics = cli("metrics", id_, "--json", state_dir=daemon).document
+    assert id_ == metrics["id"]
+    assert id_ in {row["id"] for row in cli("metrics", "--json", state_dir=daemon).document}
+    tree = cli("tree", "--json", state_dir=daemon).document
+    assert {"id", "type", "status", "restarts", "children"} == set(tree)
+    assert [] == cli("gaps", id_, "--json", state_dir=daemon).document
+    events = cli("events", "--json", state_dir=daemon).document
+    assert "connected" in {event["kind"] for event in events}
+    assert id_ == cli("unsubscribe", id_, state_dir=daemon).out.decode().strip()
+
+
+def test_tables_of_a_running_daemon(daemon: Path, cli: Cli) -> None:
+    """In a pipe each list is aligned text under a line of titles."""
+    id_ = cli("subscribe", "bbo", "--coin", "BTC", "--detach", state_dir=daemon).out.decode().strip()
+    for command, title in (("list", "ID"), ("metrics", "ID"), ("connections", "ID"), ("events", "AT")):
+        text = cli(command, state_dir=daemon).out.decode()
+        assert text.startswith(f"{title} "), text
+        assert text.count("\n") >= 2
+    assert "bbo?coin=BTC" in cli("list", "--type", "bbo", state_dir=daemon).out.decode()
+    assert f"id:                  {id_}\n" in cli("get", id_, state_dir=daemon).out.decode()
+    assert "├── core  (supervisor, running)" in cli("tree", state_dir=daemon).out.decode()
+    cli("unsubscribe", id_, state_dir=daemon)
+
+
+@pytest.mark.parametrize("command", ["get", "tail", "metrics", "unsubscribe"])
+def test_an_unknown_id_fails_and_is_named(command: str, daemon: Path, cli: Cli) -> None:
+    """Exit code 1, as without a daemon."""
+    outcome = cli(command, UNKNOWN, state_dir=daemon)
+    assert (1, b"") == (outcome.code, outcome.out)
+    assert f"'{UNKNOWN}'" in outcome.err
+
+
+def test_the_others_are_ended_when_one_id_is_unknown(daemon: Path, cli: Cli) -> None:
+    """The ids that were ended are on stdout, and the exit code says that not all were."""
+    id_ = cli("subscribe", "bbo", "--coin", "ETH", "--detach", state_dir=daemon).out.decode().strip()
+    outcome = cli("unsubscribe", UNKNOWN, id_, state_dir=daemon)
+    assert (1, f"{id_}\n".encode()) == (outcome.code, outcome.out)
+
+
+@pytest.mark.parametrize("command", ["list", "subscribe bbo --coin BTC --count 1", "connections"])
+def test_another_address_than_the_daemons_is_refused(command: str, daemon: Path, url: str, cli: Cli) -> None:
+    """`--url` never means something that is not done: with the daemon's own it goes on."""
+    other = cli("--url", "ws://127.0.0.1:1/ws", *command.split(), state_dir=daemon)
+    assert (2, b"") == (other.code, other.out)
+    assert url in other.err
+    assert 0 == cli(*command.split(), "--url", url, state_dir=daemon).code
+
+
+def test_a_state_directory_that_is_in_use_is_refused_with_the_holder(daemon: Path, url: str, cli: Cli) -> None:
+    """A second daemon on the same state says who has it."""
+    pid = cli("daemon", "status", "--json", state_dir=daemon).document["pid"]
+    outcome = cli("--url", url, "daemon", "run", state_dir=daemon)
+    assert 1 == outcome.code
+    assert f"the process {pid}" in outcome.err
