@@ -18,8 +18,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import orjson
@@ -29,6 +29,9 @@ import trio_websocket
 import uvloop
 
 from wsmgr.manager.manager import Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 SUBSCRIBE = b'{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC"}}'
 HERE = Path(__file__).parent
@@ -83,13 +86,15 @@ async def through_wsmgr(url: str, frames: int, *, data: bool) -> float:
         seen = 0
         async for message in book:
             if data:
-                message.data["levels"]  # noqa: B018 - reading it is what is measured
+                message.data["levels"]
             seen = message.seq
             if seen >= frames:
                 break
         seconds = time.perf_counter() - started
         if book.metrics.messages < frames or book.metrics.conflated:
-            raise RuntimeError(f"{book.metrics.conflated} frames were conflated: the figure would be too good")
+            raise RuntimeError(
+                f"{book.metrics.conflated} frames were conflated: the figure would be too good"
+            )
         return seconds
 
 
@@ -109,7 +114,7 @@ def main() -> None:
     )
     os.sched_setaffinity(sender.pid, {cores[-1]})
     os.sched_setaffinity(0, {cores[0]})
-    assert sender.stdout is not None  # noqa: S101 - it was asked for
+    assert sender.stdout is not None
     url = f"ws://127.0.0.1:{int(sender.stdout.readline())}/ws"
     cases: dict[str, Callable[[], float]] = {
         "bare picows + orjson (asyncio)": lambda: on_asyncio(lambda: bare_picows(url, frames)),

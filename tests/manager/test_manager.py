@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from tests.conftest import StartSimulator
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.continuity import Failed, Gap, Interrupted, Live, Resumed
 from wsmgr.manager.model.errors import (
@@ -27,7 +24,13 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.handle import Subscription
-from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tests.conftest import StartSimulator
+    from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
 
 pytestmark = pytest.mark.anyio
 
@@ -86,14 +89,14 @@ async def test_two_hundred_trades_sit_on_one_connection(simulator: SimulatorThre
 
 def coins_of(simulator: SimulatorThread) -> list[str]:
     """Return the perpetual coins that the simulator lists."""
-    import urllib.request  # noqa: PLC0415 - the only test that needs it
+    import urllib.request
 
-    request = urllib.request.Request(  # noqa: S310 - a loopback address
+    request = urllib.request.Request(
         simulator.address.http_url + "/info",
         data=b'{"type":"meta"}',
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310 - a loopback address
+    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
         return [asset["name"] for asset in json.load(answer)["universe"]]
 
 
@@ -106,7 +109,11 @@ async def test_two_users_orders_never_mix(start_simulator: StartSimulator) -> No
         await manager.unsubscribe(first.id)
         second = await manager.subscribe("orderUpdates", user=BOB)
         accounts = [account_of(await second.next(timeout=DEADLINE)) for _ in range(150)]
-        late = sum(connection.late for venue in manager.engine.context.venues.values() for connection in venue.model.connections)
+        late = sum(
+            connection.late
+            for venue in manager.engine.context.venues.values()
+            for connection in venue.model.connections
+        )
     assert [{"0x" + BOB[2:26]}] * 150 == accounts
     assert late > 0
 
@@ -124,7 +131,9 @@ async def test_two_readers_are_one_subscription(simulator: SimulatorThread) -> N
         assert [seen[0].seq + step for step in range(5)] == [message.seq for message in seen]
         with pytest.raises(StopAsyncIteration):
             await anext(aiter(one))
-    received = [frame["text"] for connection in simulator.log()["connections"] for frame in connection["received"]]
+    received = [
+        frame["text"] for connection in simulator.log()["connections"] for frame in connection["received"]
+    ]
     assert 1 == sum('"subscribe"' in text for text in received)
 
 
@@ -396,6 +405,12 @@ async def test_a_consumer_that_blocks_stops_its_own_socket_only(simulator: Simul
             await manager.subscribe("bbo", coin="ETH", policy="block")
 
 
+async def read_to_the_end(handle: Subscription) -> None:
+    """Read until there is nothing more."""
+    async for _item in handle:
+        pass
+
+
 async def test_a_consumer_that_blocks_for_too_long_is_failed(
     simulator: SimulatorThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -408,7 +423,6 @@ async def test_a_consumer_that_blocks_for_too_long_is_failed(
         while not slow.buffer.failed:
             await good.next(timeout=DEADLINE)
         with pytest.raises(LaggedError):
-            while True:
-                await slow.next(timeout=DEADLINE)
+            await read_to_the_end(slow)
         assert "ready" == manager.connection_info()[0].state
         await good.next(timeout=DEADLINE)

@@ -1,0 +1,1 @@
+"""The connection manager: registry, connections, venues, store, daemon."""

@@ -109,7 +109,9 @@ def check_url(text: str, *, what: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigurationError(f"{what} is {text!r}, which is no WebSocket address; one looks like ws://127.0.0.1:9000/ws")
+        raise ConfigurationError(
+            f"{what} is {text!r}, which is no WebSocket address; one looks like ws://127.0.0.1:9000/ws"
+        )
     return text
 
 
@@ -126,7 +128,9 @@ def _read(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
         raise ConfigurationError(f"the configuration {source} is not TOML: {error}") from error
 
 
-def _venue(name: str, configured: Mapping[str, Any], url: str | None, environ: Mapping[str, str]) -> VenueConfig:
+def _venue(
+    name: str, configured: Mapping[str, Any], url: str | None, environ: Mapping[str, str]
+) -> VenueConfig:
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is no venue name; use small letters, digits and hyphens")
     table = configured.get(name)

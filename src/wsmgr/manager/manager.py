@@ -10,39 +10,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import anyio
 from anyio import to_thread
 
-from wsmgr.actors import ChildSpec
 from wsmgr.manager.config import Config, load_config
-from wsmgr.manager.model.delivery import Policy
+from wsmgr.manager.model.delivery import Item, Policy
 from wsmgr.manager.model.errors import ManagerClosedError, UsageError, WsmgrError
 from wsmgr.manager.runtime import tree
-from wsmgr.manager.runtime.callbacks import Callback
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
 from wsmgr.manager.runtime.engine import DEFAULT_TIMEOUT, Engine, Wait
-from wsmgr.manager.runtime.handle import Subscription
 from wsmgr.manager.runtime.ledger import Ledger
 from wsmgr.manager.runtime.scribe import Scribe
 from wsmgr.manager.runtime.venue_setup import add_venues
-from wsmgr.manager.runtime.views import (
-    ConnectionView,
-    EventView,
-    GapView,
-    MetricsView,
-    SubscriptionView,
-    TreeView,
-)
 from wsmgr.manager.store.recovery import Recovery, in_memory, recover
 from wsmgr.manager.store.state_directory import StateDirectory
 from wsmgr.manager.transport import select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from wsmgr.actors import ChildSpec
+    from wsmgr.manager.runtime.callbacks import Callback
+    from wsmgr.manager.runtime.handle import Subscription
+    from wsmgr.manager.runtime.views import (
+        ConnectionView,
+        EventView,
+        GapView,
+        MetricsView,
+        SubscriptionView,
+        TreeView,
+    )
 
 CONNECTIONS = ("auto", "dedicated")
 
@@ -50,7 +53,7 @@ CONNECTIONS = ("auto", "dedicated")
 class Inbox(Protocol):
     """Where messages of several subscriptions can go: anything with `put_nowait`, such as `asyncio.Queue`."""
 
-    def put_nowait(self, item: Any, /) -> object:
+    def put_nowait(self, item: Item, /) -> object:
         """Take an item without waiting; raise when there is no room."""
         ...
 
@@ -96,7 +99,7 @@ class Manager:
         self._engine: Engine | None = None
         self._stack: AsyncExitStack | None = None
 
-    async def __aenter__(self) -> Manager:
+    async def __aenter__(self) -> Self:
         """Start the tree.
 
         Raises:
@@ -139,7 +142,7 @@ class Manager:
 
     async def subscribe(
         self,
-        type: str,  # noqa: A002 - the word of the contract, positional only
+        type: str,
         /,
         *,
         venue: str | None = None,
@@ -202,18 +205,31 @@ class Manager:
         return handle
 
     async def subscribe_many(
-        self, wishes: Iterable[tuple[str, Mapping[str, object]]], **options: Any
+        self,
+        wishes: Iterable[tuple[str, Mapping[str, object]]],
+        *,
+        venue: str | None = None,
+        events: bool = False,
+        keep: bool = False,
+        wait: Wait = "ack",
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> list[Subscription | WsmgrError]:
         """Subscribe to several at once.
 
         Args:
             wishes: Type and parameters of each.
-            options: `venue`, `events`, `keep`, `wait` and `timeout`, as for `subscribe`, for all.
+            venue: As for `subscribe`, for all of them; so are the others.
+            events: Whether continuity events come among the messages.
+            keep: Whether they stay until someone ends them.
+            wait: How far each must have come.
+            timeout: Seconds to wait for that.
 
         Returns:
             For each wish, in order, its handle or its error.
         """
-        return await self.engine.subscribe_many(wishes, **options)
+        return await self.engine.subscribe_many(
+            wishes, venue=venue, events=events, keep=keep, wait=wait, timeout=timeout
+        )
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription for everybody.
@@ -305,7 +321,7 @@ def check_policy(policy: str | Policy | None) -> Policy | None:
 
 
 def _forward(inbox: Inbox) -> Callback:
-    async def forward(item: object) -> None:  # noqa: RUF029 - async, so that it runs on the loop and not in a thread
+    async def forward(item: object) -> None:
         inbox.put_nowait(item)
 
     return forward

@@ -203,7 +203,11 @@ class Buffer:
         self.dropped += 1
         self._untold += 1
         hole = Gap(
-            started_at=message.received_at, ended_at=message.received_at, duration=0.0, reason=TOO_SLOW, missing=1
+            started_at=message.received_at,
+            ended_at=message.received_at,
+            duration=0.0,
+            reason=TOO_SLOW,
+            missing=1,
         )
         if message.gap is not None:
             hole = message.gap.joined(hole)
@@ -227,7 +231,9 @@ class Buffer:
         hole, self._hole = self._hole, None
         self._untold = 0
         assert hole is not None  # noqa: S101 - both callers have checked it
-        closed = evolve(hole, ended_at=message.received_at, duration=max(0.0, message.received_at - hole.started_at))
+        closed = evolve(
+            hole, ended_at=message.received_at, duration=max(0.0, message.received_at - hole.started_at)
+        )
         return with_gap(message, closed if message.gap is None else closed.joined(message.gap))
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+SHOWN = 5
+
+
 class WsmgrError(Exception):
     """The root of everything that `wsmgr.manager` raises."""
 
@@ -93,7 +96,9 @@ class QuotaError(WsmgrError):
 
     def __init__(self, quota: str, limit: int, held_by: Sequence[str], *, advice: str = "") -> None:
         """Name the quota, its limit and its holders."""
-        shown = ", ".join(held_by[:5]) + (f" and {len(held_by) - 5} more" if len(held_by) > 5 else "")
+        shown = ", ".join(held_by[:SHOWN]) + (
+            f" and {len(held_by) - SHOWN} more" if len(held_by) > SHOWN else ""
+        )
         super().__init__(
             f"the quota {quota!r} ({limit}) is used up"
             + (f", held by {shown}" if held_by else "")

@@ -90,7 +90,7 @@ class Counters:
         self._per_second.append(self.messages - self._sampled)
         self._sampled = self.messages
         if len(self._per_second) > HISTORY + RATE_WINDOW:
-            del self._per_second[: -HISTORY]
+            del self._per_second[:-HISTORY]
 
     def resume_sampling(self) -> None:
         """Start the samples at the present count, after it was restored from the store."""

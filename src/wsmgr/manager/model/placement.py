@@ -11,12 +11,15 @@ from market data while a socket is free; then the fewest sockets.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from wsmgr.manager.model.connection import Connection
-from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.subscription import Entry
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.quota import Quotas
+    from wsmgr.manager.model.subscription import Entry
 
 RESERVE = 1
 

@@ -7,13 +7,17 @@ the bytes, so an acknowledgement and the frame behind it are never seen the othe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Phase
-from wsmgr.manager.model.continuity import Failed, Gap, Interrupted, Interruption, Live, Rejected, Resumed
+from wsmgr.manager.model.continuity import Failed, Interrupted, Interruption, Live, Rejected, Resumed
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
-from wsmgr.manager.model.registry import Registry
 from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_key import subscription_id
 from wsmgr.manager.model.subscription_type import FirstProof
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.registry import Registry
 
 PROOF_DEADLINE = 10.0
 REFUSAL_RETRIES = (60.0, 300.0, 900.0, 3600.0)

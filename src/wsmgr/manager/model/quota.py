@@ -8,12 +8,15 @@ after the last stream of that user has gone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs import field, frozen
 
 from wsmgr.manager.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 WINDOW = 60.0
 USER_LINGER = 15.0
@@ -21,7 +24,9 @@ USER_LINGER = 15.0
 
 def _limit(_instance: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ConfigurationError(f"the quota {attribute.name} is {value!r}; give a whole number above 0, or 'off'")
+        raise ConfigurationError(
+            f"the quota {attribute.name} is {value!r}; give a whole number above 0, or 'off'"
+        )
 
 
 @frozen(kw_only=True)

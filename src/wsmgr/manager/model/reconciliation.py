@@ -16,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -24,9 +24,13 @@ from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Claim, Connection, Phase
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.placement import Open, Place, Refuse, place
-from wsmgr.manager.model.registry import Registry, Venue
 from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_type import Atom, ConnectionClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wsmgr.manager.model.registry import Registry, Venue
 
 LINGER = 15.0
 ACK_DEADLINE = 10.0
@@ -358,6 +362,8 @@ def _close_empty(registry: Registry, venue: Venue, now: float, wake: list[float]
             continue
         venue.connections.remove(connection)
         registry.note(
-            Fact(kind="connection_closed", venue=venue.name, connection=connection.id, detail={"why": "empty"})
+            Fact(
+                kind="connection_closed", venue=venue.name, connection=connection.id, detail={"why": "empty"}
+            )
         )
         yield CloseConnection(connection)

@@ -7,12 +7,12 @@ to it is in `progress`, and what is to be done next in `reconciliation`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
 from wsmgr.manager.model.continuity import Closed
-from wsmgr.manager.model.delivery import Buffer
 from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError
 from wsmgr.manager.model.fact import Fact, Notebook
 from wsmgr.manager.model.joining import Compose, Log, replay
@@ -22,6 +22,9 @@ from wsmgr.manager.model.quota import Quotas, UserSlots, Window
 from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
 from wsmgr.manager.model.subscription_type import Atom, Join, SubscriptionType
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.delivery import Buffer
 
 MAX_ENDED = 100_000
 
@@ -83,7 +86,9 @@ class Origin:
         for venue in self.venues:
             for connection in venue.connections:
                 yield from connection.users
-                yield from (claim.atom.user or "" for claim in connection.claims.values() if claim.holds_user())
+                yield from (
+                    claim.atom.user or "" for claim in connection.claims.values() if claim.holds_user()
+                )
 
 
 @define(eq=False)

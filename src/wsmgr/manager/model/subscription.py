@@ -25,7 +25,7 @@ from wsmgr.manager.model.metrics import Counters
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.connection import Connection  # noqa: TC004 - the connection holds entries: a cycle
 
 
 class State(Enum):
@@ -54,7 +54,15 @@ class State(Enum):
 _LEGAL: Mapping[State, frozenset[State]] = {
     State.PENDING: frozenset({State.SUBSCRIBING, State.FAILED, State.CLOSED}),
     State.SUBSCRIBING: frozenset(
-        {State.ACKNOWLEDGED, State.LIVE, State.LOST, State.PENDING, State.REJECTED, State.FAILED, State.CLOSED}
+        {
+            State.ACKNOWLEDGED,
+            State.LIVE,
+            State.LOST,
+            State.PENDING,
+            State.REJECTED,
+            State.FAILED,
+            State.CLOSED,
+        }
     ),
     State.ACKNOWLEDGED: frozenset({State.LIVE, State.LOST, State.REJECTED, State.FAILED, State.CLOSED}),
     State.LIVE: frozenset({State.STALE, State.LOST, State.FAILED, State.CLOSED}),

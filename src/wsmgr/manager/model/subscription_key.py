@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from collections.abc import Mapping
 from hashlib import blake2s
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from wsmgr.manager.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _RESERVED = re.compile(r"[%&=+#\x00-\x20\x7f-\x9f]")
 ID_LENGTH = 10

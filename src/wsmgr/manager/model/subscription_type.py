@@ -112,11 +112,13 @@ class Parameter:
             ParameterError: The value is not of this parameter's kind, or not one of its choices.
         """
         if value == "":
-            raise ParameterError(f"{type_name}: {self.name} is empty; give {_WANTED[self.kind]}{self._example()}")
+            raise ParameterError(
+                f"{type_name}: {self.name} is empty; give {_WANTED[self.kind]}{self.example()}"
+            )
         parsed = _PARSERS[self.kind](value)
         if parsed is None:
             raise ParameterError(
-                f"{type_name}: {self.name}={value!r} is not {_WANTED[self.kind]}" + self._example()
+                f"{type_name}: {self.name}={value!r} is not {_WANTED[self.kind]}" + self.example()
             )
         if self.choices and parsed not in self.choices:
             raise ParameterError(
@@ -125,7 +127,8 @@ class Parameter:
             )
         return parsed
 
-    def _example(self) -> str:
+    def example(self) -> str:
+        """Return the end of a sentence that names what may be chosen; empty where anything may."""
         return f"; choose one of {', '.join(map(str, self.choices))}" if self.choices else ""
 
 
@@ -244,7 +247,9 @@ class SubscriptionType:
             value = params.get(name)
             if value is None or (value == parameter.default and not parameter.required):
                 if parameter.required:
-                    raise ParameterError(f"{self.name}: the parameter {name!r} is missing" + parameter._example())
+                    raise ParameterError(
+                        f"{self.name}: the parameter {name!r} is missing" + parameter.example()
+                    )
                 continue
             parsed = parameter.parse(self.name, value)
             if parsed != parameter.default:

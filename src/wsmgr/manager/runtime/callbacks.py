@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from anyio import to_thread
 
 from wsmgr.actors import Actor, Continue, ExitReason, MailboxPolicy, Normal, Shutdown, Stop
-from wsmgr.manager.model.delivery import Item
 from wsmgr.manager.model.errors import SubscriptionFailedError
 from wsmgr.manager.model.fact import Fact, Level
-from wsmgr.manager.runtime.context import Context
-from wsmgr.manager.runtime.handle import Subscription
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.delivery import Item
+    from wsmgr.manager.runtime.context import Context
+    from wsmgr.manager.runtime.handle import Subscription
 
 Callback = Callable[[Any], object] | Callable[[Any], Awaitable[object]]
 
@@ -140,7 +142,9 @@ class CallbackConsumer(Actor[Any]):
 
     def _park(self, error: Exception) -> Stop:
         self._context.note(self._fact("callback_parked", "error", error))
-        self._handle.buffer.close(SubscriptionFailedError(f"the callback failed {MAX_FAILURES} times in a row"))
+        self._handle.buffer.close(
+            SubscriptionFailedError(f"the callback failed {MAX_FAILURES} times in a row")
+        )
         return Stop(Shutdown("parked"))
 
     def _fact(self, kind: str, level: Level, error: Exception) -> Fact:

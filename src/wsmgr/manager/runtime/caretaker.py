@@ -6,14 +6,17 @@ one second of every counter's rate, and shows by its lateness how long the loop 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from wsmgr.actors import Actor, ActorRef, CallExitError, ChildSpec, Continue, Down, SupervisorError, Timer
 from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.runtime.context import Context, VenueContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsmgr.manager.runtime.context import Context, VenueContext
 
 BEAT = 1.0
 LATE = 1.0
@@ -95,7 +98,11 @@ class Caretaker(Actor[Any]):
         self._context.venues[name].model.error = why
         self._context.note(
             Fact(
-                kind="venue_parked", level="error", venue=name, actor="caretaker", detail={"why": why, "retry_in": delay}
+                kind="venue_parked",
+                level="error",
+                venue=name,
+                actor="caretaker",
+                detail={"why": why, "retry_in": delay},
             )
         )
         self.send_after(delay, _Retry(name))
@@ -106,7 +113,12 @@ class Caretaker(Actor[Any]):
         self._beat_at = now
         if late > LATE:
             self._context.note(
-                Fact(kind="loop_blocked", level="warning", actor="caretaker", detail={"seconds": round(late, 3)})
+                Fact(
+                    kind="loop_blocked",
+                    level="warning",
+                    actor="caretaker",
+                    detail={"seconds": round(late, 3)},
+                )
             )
         for entry in self._context.registry.entries.values():
             entry.counters.sample()

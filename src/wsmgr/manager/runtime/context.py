@@ -10,21 +10,24 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from anyio import CapacityLimiter
 from attrs import define, field
-from structlog.typing import EventDict
 
 from wsmgr.actors import ActorRef, DynamicSupervisor
-from wsmgr.manager.model.connection import Connection
 from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.fact import Fact, Note
 from wsmgr.manager.model.registry import Origin, Registry, Venue
 from wsmgr.manager.runtime.clock import Clock
 from wsmgr.manager.transport.protocol import Connect
 from wsmgr.manager.venues.dialect import Dialect
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
+    from wsmgr.manager.model.connection import Connection
 
 NOTES = 10_000
 SYNC_CALLBACKS = 32

@@ -7,13 +7,15 @@ when the next one falls due.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from wsmgr.actors import Actor, Continue, MailboxPolicy, Timer
 from wsmgr.manager.model.connection import Connection, ConnectionState
-from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+
+if TYPE_CHECKING:
+    from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 
 _IDLE = {
     ConnectionState.DISCONNECTED,

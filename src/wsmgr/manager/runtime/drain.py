@@ -6,12 +6,14 @@ close, within a deadline. When the tree goes down for another reason it does not
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 
 from wsmgr.actors import Actor, ActorRef, CallError, ExitReason
-from wsmgr.manager.runtime.context import Context
+
+if TYPE_CHECKING:
+    from wsmgr.manager.runtime.context import Context
 
 
 class Drain(Actor[Any]):

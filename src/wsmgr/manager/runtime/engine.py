@@ -6,8 +6,7 @@ the actors' matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 from attrs import define
@@ -46,6 +45,9 @@ from wsmgr.manager.store import queries
 from wsmgr.manager.store.changes import Change, CloseSubscription, PutSubscription
 from wsmgr.manager.store.committer import Commit, Read
 from wsmgr.manager.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Wait = Literal["ack", "live", "none"]
 WAITS: Mapping[str, frozenset[State]] = {
@@ -139,20 +141,33 @@ class Engine:
         return handle
 
     async def subscribe_many(
-        self, wishes: Iterable[tuple[str, Mapping[str, object]]], **options: Any
+        self,
+        wishes: Iterable[tuple[str, Mapping[str, object]]],
+        *,
+        venue: str | None = None,
+        events: bool = False,
+        keep: bool = False,
+        wait: Wait = "ack",
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> list[Subscription | WsmgrError]:
         """Subscribe to several at once; returns for each wish, in order, its handle or its error.
 
         Args:
             wishes: Type and parameters of each.
-            options: What `subscribe` takes beside them, for all.
+            venue: As for `subscribe`, for all of them; so are the others.
+            events: Whether the consumers want continuity events.
+            keep: Whether they stay until someone ends them.
+            wait: How far each must have come.
+            timeout: Seconds to wait for that.
         """
         asked = list(wishes)
         results: list[Subscription | WsmgrError | None] = [None] * len(asked)
 
         async def one(index: int, type_name: str, params: Mapping[str, object]) -> None:
             try:
-                results[index] = await self.subscribe(type_name, params, **options)
+                results[index] = await self.subscribe(
+                    type_name, params, venue=venue, events=events, keep=keep, wait=wait, timeout=timeout
+                )
             except WsmgrError as error:
                 results[index] = error
 
@@ -173,7 +188,9 @@ class Engine:
         )
         return await supervisor.start_child(spec)
 
-    def join(self, subscription_id: str, *, policy: Policy | None = None, events: bool = False) -> Subscription:
+    def join(
+        self, subscription_id: str, *, policy: Policy | None = None, events: bool = False
+    ) -> Subscription:
         """Return another consumer of a subscription that is wanted already.
 
         Raises:
@@ -304,7 +321,9 @@ class Engine:
             return
         if not new:
             why = "policy='block'" if policy is Policy.BLOCK else "connection='dedicated'"
-            raise UsageError(f"{entry.key} runs on a shared connection already; end it before you ask for {why}")
+            raise UsageError(
+                f"{entry.key} runs on a shared connection already; end it before you ask for {why}"
+            )
         entry.dedicated = True
 
     def _check_quota(self, venue: VenueContext, entry: Entry) -> None:

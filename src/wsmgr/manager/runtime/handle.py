@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
-from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
@@ -18,9 +17,14 @@ from wsmgr.manager.model.errors import (
     SubscriptionFailedError,
 )
 from wsmgr.manager.model.message import Message
-from wsmgr.manager.model.metrics import Counters
 from wsmgr.manager.model.subscription import Entry, State
-from wsmgr.manager.runtime.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from wsmgr.manager.model.metrics import Counters
+    from wsmgr.manager.runtime.context import Context
 
 
 class Subscription:
@@ -159,9 +163,7 @@ class Subscription:
                 return
         finally:
             entry.watchers.discard(watch)
-        raise SubscribeTimeoutError(
-            self.key, entry.state.value, waits_for(entry), next_attempt_at(entry)
-        )
+        raise SubscribeTimeoutError(self.key, entry.state.value, waits_for(entry), next_attempt_at(entry))
 
     async def unsubscribe(self) -> None:
         """End this consumer. What it has not read is dropped; the subscription goes on for others."""
@@ -176,7 +178,7 @@ class Subscription:
             self._context.look(self._entry.venue)
             self._wake()
 
-    async def __aenter__(self) -> Subscription:
+    async def __aenter__(self) -> Self:
         """Return itself."""
         return self
 

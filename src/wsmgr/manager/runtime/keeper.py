@@ -7,12 +7,10 @@ keeper that was restarted adopts what it finds: the connections that run, and th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsmgr.actors import Actor, ActorRef, ChildSpec, Continue, Down, MailboxPolicy, SupervisorError, Timer
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.connection import Connection
 from wsmgr.manager.model.reconciliation import (
     CloseConnection,
     Effect,
@@ -25,6 +23,11 @@ from wsmgr.manager.model.reconciliation import (
 from wsmgr.manager.runtime.context import LOOK, Context, VenueContext
 from wsmgr.manager.runtime.dialer import Withdrawn
 from wsmgr.manager.runtime.session import Hang, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsmgr.manager.model.connection import Connection
 
 
 class Keeper(Actor[Any]):
@@ -151,8 +154,6 @@ class Keeper(Actor[Any]):
             return
         clock = self._context.clock
         text = connection.reason or f"its supervisor ended: {down.reason}"
-        progress.parked(
-            self._context.registry, connection, text, now=clock.monotonic(), wall=clock.wall()
-        )
+        progress.parked(self._context.registry, connection, text, now=clock.monotonic(), wall=clock.wall())
         if self._venue.origin.dialer is not None:
             self._venue.origin.dialer.cast(Withdrawn(connection_id))

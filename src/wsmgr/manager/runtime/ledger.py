@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
@@ -27,7 +27,6 @@ from wsmgr.manager.store.changes import (
     PutSubscription,
 )
 from wsmgr.manager.store.committer import Commit
-from wsmgr.manager.store.database import Database
 from wsmgr.manager.store.rows import (
     CLOSED,
     EventRow,
@@ -36,6 +35,11 @@ from wsmgr.manager.store.rows import (
     SampleRow,
     SubscriptionRow,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wsmgr.manager.store.database import Database
 
 LIVE_REFRESH = 60.0
 RESTARTED = "the manager was not running"
@@ -111,7 +115,9 @@ class Ledger:
         registry = self._context.registry
         wall = self._context.clock.wall()
         self._next_gap = (queries.last_gap_id(database) or 0) + 1
-        opened = {gap.subscription_id: gap for gap in queries.list_gaps(database, open_only=True, limit=1_000_000)}
+        opened = {
+            gap.subscription_id: gap for gap in queries.list_gaps(database, open_only=True, limit=1_000_000)
+        }
         metrics = {row.id: counters for row, counters in queries.list_metrics(database)}
         flushed = queries.flushed_at(database)
         for row in queries.list_subscriptions(database, state=CLOSED):

@@ -7,8 +7,7 @@ ours: the link ends with the same reason, and that counts against the connection
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsmgr.actors import (
     ActorRef,
@@ -27,9 +26,13 @@ from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.reconciliation import priority
 from wsmgr.manager.model.subscription import State
-from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.dialer import Accepted, Closed, Granted, Refused, Wanted
 from wsmgr.manager.runtime.session import ConnectionLostError, Opened, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsmgr.manager.runtime.context import Context, VenueContext
 
 ASK_AGAIN = 30.0
 CREDENTIAL_STATUS = (401, 403)

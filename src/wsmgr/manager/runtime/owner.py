@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsmgr.actors import Actor
-from wsmgr.manager.model.registry import Registry
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.registry import Registry
 
 
 class RegistryOwner(Actor[Any]):

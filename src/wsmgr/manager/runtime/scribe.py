@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wsmgr.manager.runtime.context import Context
-from wsmgr.manager.runtime.ledger import Ledger
-from wsmgr.manager.store.database import Database
 from wsmgr.manager.store.writer import Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsmgr.manager.runtime.context import Context
+    from wsmgr.manager.runtime.ledger import Ledger
+    from wsmgr.manager.store.database import Database
 
 
 class Scribe(Writer):

@@ -10,7 +10,7 @@ ticked either, so no socket is declared dead before it was read again.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -24,9 +24,11 @@ from wsmgr.manager.model.frame import Ack, Frame, Ping, Refusal, RefusalKind
 from wsmgr.manager.model.quota import WINDOW
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
-from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.transport.errors import DialError, SocketClosedError
 from wsmgr.manager.transport.protocol import Closed, Dial, Socket
+
+if TYPE_CHECKING:
+    from wsmgr.manager.runtime.context import Context, VenueContext
 
 PROBE_TICK = 1.0
 PROBE_AFTER = 5
@@ -168,9 +170,7 @@ class Session(Actor[Any]):
         self._socket = socket
         self._venue.sessions[self._connection.id] = self.ref
         clock = self._context.clock
-        progress.opened(
-            self._context.registry, self._connection, now=clock.monotonic(), wall=clock.wall()
-        )
+        progress.opened(self._context.registry, self._connection, now=clock.monotonic(), wall=clock.wall())
         self._link.cast(Opened())
         self.send_interval(PROBE_TICK, _Tick())
         self.send_interval(self._venue.dialect.keep_alive.interval, _KeepAlive())
@@ -206,7 +206,10 @@ class Session(Actor[Any]):
             buffer
             for entry in self._connection.members.values()
             for buffer in entry.buffers
-            if buffer.policy is Policy.BLOCK and buffer.is_full and not buffer.failed and buffer.closed is None
+            if buffer.policy is Policy.BLOCK
+            and buffer.is_full
+            and not buffer.failed
+            and buffer.closed is None
         ]
 
     def _control(self, frame: Frame) -> None:
@@ -259,9 +262,7 @@ class Session(Actor[Any]):
     def _refused_claim(self, refusal: Refusal) -> Claim | None:
         """Return what a refusal means: what it names, else the only request that it can mean."""
         if refusal.type is not None and refusal.params is not None:
-            return self._connection.claim_of(
-                format_key(self._venue.model.name, refusal.type, refusal.params)
-            )
+            return self._connection.claim_of(format_key(self._venue.model.name, refusal.type, refusal.params))
         claims = self._connection.claims.values()
         match refusal.kind:
             case RefusalKind.USERS:

@@ -22,18 +22,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from wsmgr.actors import Backoff, ChildSpec, DynamicSupervisor, Supervisor
-from wsmgr.manager.model.connection import Connection
 from wsmgr.manager.runtime.caretaker import Caretaker
-from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 from wsmgr.manager.runtime.dialer import Dialer
 from wsmgr.manager.runtime.drain import Drain
 from wsmgr.manager.runtime.keeper import Keeper
-from wsmgr.manager.runtime.ledger import Ledger
 from wsmgr.manager.runtime.link import Link
 from wsmgr.manager.runtime.owner import RegistryOwner
 from wsmgr.manager.runtime.scribe import Scribe
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+    from wsmgr.manager.runtime.ledger import Ledger
 
 BUDGET = 3
 PERIOD = 60.0
@@ -54,7 +57,7 @@ def root(context: Context, make_writer: MakeWriter, ledger: Ledger, edge: MakeEd
     """
     return Supervisor(
         [
-            _supervisor("store", lambda: _store(context, ledger, make_writer)),
+            _supervisor("store", lambda: _store(ledger, make_writer)),
             _supervisor("core", lambda: _core(context)),
             _supervisor("consumers", lambda: _consumers(context)),
             _supervisor("edge", lambda: _edge(edge)),
@@ -107,14 +110,14 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
     return ChildSpec(f"venue:{venue.model.name}", start, type="supervisor", restart="temporary")
 
 
-def _store(context: Context, ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
+def _store(ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
     def writer() -> Scribe:
         ledger.collect_all()
         return make_writer()
 
     backoff = Backoff(initial=1.0, maximum=30.0, reset=60.0)
     return Supervisor(
-        [ChildSpec("writer", writer, backoff=backoff, shutdown=10.0)], max_restarts=BUDGET, max_seconds=PERIOD
+        [ChildSpec("writer", writer, backoff=backoff, shutdown=30.0)], max_restarts=BUDGET, max_seconds=PERIOD
     )
 
 
@@ -141,7 +144,9 @@ def _origins(context: Context) -> Supervisor:
         return ChildSpec(f"dialer:{origin.origin.name}", lambda: Dialer(context, origin))
 
     return Supervisor(
-        [dialer(origin) for origin in context.origins.values()], max_restarts=ORIGIN_BUDGET, max_seconds=PERIOD
+        [dialer(origin) for origin in context.origins.values()],
+        max_restarts=ORIGIN_BUDGET,
+        max_seconds=PERIOD,
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from wsmgr.manager.config import Config, VenueConfig
 from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.errors import ConfigurationError
 from wsmgr.manager.model.registry import Origin, Venue
-from wsmgr.manager.model.subscription_type import SubscriptionType
 from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 from wsmgr.manager.venues.dialects import dialect_named
-from wsmgr.manager.venues.dialect import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsmgr.manager.config import Config, VenueConfig
+    from wsmgr.manager.model.subscription_type import SubscriptionType
+    from wsmgr.manager.venues.dialect import Dialect
 
 
 def add_venues(context: Context, config: Config) -> None:

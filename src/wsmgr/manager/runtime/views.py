@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wsmgr.manager.model.connection import Connection
-from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_type import ConnectionClass, SubscriptionType
 from wsmgr.manager.runtime.ledger import metrics_row
-from wsmgr.manager.store.rows import EventRow, GapRow, MetricsRow, SubscriptionRow
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.subscription import Entry
+    from wsmgr.manager.store.rows import EventRow, GapRow, MetricsRow, SubscriptionRow
 
 
 class SubscriptionView(msgspec.Struct, kw_only=True, rename={"connection_class": "class"}):
