@@ -506,7 +506,9 @@ class TestShutdown:
                 assert any("handle_cast" in line for line in zombie.stack)
                 assert zombie.child_id == "z"
 
-    async def test_killed_supervisor_takes_everything_below_with_it(self, journal: Journal) -> None:
+    async def test_killed_supervisor_takes_everything_below_with_it(
+        self, journal: Journal, recorder: EventRecorder
+    ) -> None:
         """`brutal_kill` of a supervisor: no child says good-bye, none is left."""
         inner = ChildSpec(
             "inner",
@@ -514,10 +516,14 @@ class TestShutdown:
             type="supervisor",
             shutdown="brutal_kill",
         )
-        async with Supervisor([inner]):
+        async with Supervisor([inner], on_event=recorder):
             pass
         assert ["a", "b"] == starts(journal)
         assert ends(journal) == []
+        reasons = {event.child_id: event.reason for event in recorder.of(Exited)}
+        assert {Killed()} == {reasons[name] for name in ("a", "b", "inner")}
+        assert recorder.of(ShutdownError) == []
+        assert recorder.of(Zombie) == []
 
 
 class TestAutoShutdown:

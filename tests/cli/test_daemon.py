@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import Cli, Spawn
 from tests.cli.running import environment, gone, run
 
-LISTED = (
-    "id venue type key params class connection state quiet error kept consumers subscribed_at last_message_at"
-    " message_count messages_per_minute rate gaps dropped reconnects"
-).split()
-CONNECTION = (
-    "id venue classes state socket url subscriptions users opened_at uptime_seconds rtt_ms reconnects"
-    " next_attempt_at reason"
-).split()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli, Spawn
+
+LISTED = [
+    "id",
+    "venue",
+    "type",
+    "key",
+    "params",
+    "class",
+    "connection",
+    "state",
+    "quiet",
+    "error",
+    "kept",
+    "consumers",
+    "subscribed_at",
+    "last_message_at",
+    "message_count",
+    "messages_per_minute",
+    "rate",
+    "gaps",
+    "dropped",
+    "reconnects",
+]
+CONNECTION = [
+    "id",
+    "venue",
+    "classes",
+    "state",
+    "socket",
+    "url",
+    "subscriptions",
+    "users",
+    "opened_at",
+    "uptime_seconds",
+    "rtt_ms",
+    "reconnects",
+    "next_attempt_at",
+    "reason",
+]
 UNKNOWN = "nope"
 
 
@@ -131,7 +165,9 @@ def test_another_address_than_the_daemons_is_refused(command: str, daemon: Path,
     assert 0 == cli(*command.split(), "--url", url, state_dir=daemon).code
 
 
-def test_a_state_directory_that_is_in_use_is_refused_with_the_holder(daemon: Path, url: str, cli: Cli) -> None:
+def test_a_state_directory_that_is_in_use_is_refused_with_the_holder(
+    daemon: Path, url: str, cli: Cli
+) -> None:
     """A second daemon on the same state says who has it."""
     pid = cli("daemon", "status", "--json", state_dir=daemon).document["pid"]
     outcome = cli("--url", url, "daemon", "run", state_dir=daemon)

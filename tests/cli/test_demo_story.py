@@ -12,9 +12,27 @@ from wsmgr.cli.demo_story import Look, Story
 def look(at: float, *, socket: int = 0, state: str = "ready", **changes: dict[str, Any]) -> Look:
     """A look at three subscriptions on two connections; `changes` by subscription id."""
     rows = {
-        "mids": {"key": "mids", "state": "live", "error": None, "message_count": int(at * 10), "connection": "c1"},
-        "book": {"key": "book", "state": "live", "error": None, "message_count": int(at * 10), "connection": "c1"},
-        "fine": {"key": "fine", "state": "live", "error": None, "message_count": int(at * 10), "connection": "c2"},
+        "mids": {
+            "key": "mids",
+            "state": "live",
+            "error": None,
+            "message_count": int(at * 10),
+            "connection": "c1",
+        },
+        "book": {
+            "key": "book",
+            "state": "live",
+            "error": None,
+            "message_count": int(at * 10),
+            "connection": "c1",
+        },
+        "fine": {
+            "key": "fine",
+            "state": "live",
+            "error": None,
+            "message_count": int(at * 10),
+            "connection": "c2",
+        },
     }
     for id_, change in changes.items():
         rows[id_] |= change

@@ -19,7 +19,9 @@ from wsmgr.manager.model.errors import (
 
 
 def problem(kind: str, status: int) -> DaemonError:
-    return DaemonError({"type": f"urn:wsmgr:problem:{kind}", "status": status, "detail": "words of the daemon"})
+    return DaemonError(
+        {"type": f"urn:wsmgr:problem:{kind}", "status": status, "detail": "words of the daemon"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wsmgr.cli.interrupts import Interrupts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DRAINS_FOR_EVER = """
 import sys
@@ -44,11 +47,14 @@ def test_an_interrupt_while_waiting_ends_the_wait() -> None:
 def test_an_interrupt_while_writing_lets_the_piece_be_finished() -> None:
     """No reader of stdout sees half a line."""
     written: list[str] = []
+
+    def write(item: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        written.append(f"all of {item}")
+
     interrupts = Interrupts()
     with interrupts.handled(), pytest.raises(KeyboardInterrupt):
-        for item in interrupts.between([1, 2]):
-            signal.raise_signal(signal.SIGINT)
-            written.append(f"all of {item}")
+        list(map(write, interrupts.between([1, 2])))
     assert ["all of 1"] == written
 
 

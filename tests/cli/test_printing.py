@@ -157,12 +157,13 @@ def test_an_end_by_unsubscribe_before_the_count_has_failed() -> None:
 def test_an_interruption_is_told_with_the_time_of_the_next_attempt() -> None:
     """People see why nothing comes, and until when."""
     words = told(
-        {"event": "interrupted", "cause": "closed by the peer", "next_attempt_at": "2026-03-01T12:00:07Z"}, KEY
+        {"event": "interrupted", "cause": "closed by the peer", "next_attempt_at": "2026-03-01T12:00:07Z"},
+        KEY,
     )
     assert f"interrupted: {KEY}: closed by the peer; tried again at 2026-03-01 12:00:07 UTC" == words
 
 
 @pytest.mark.parametrize("name", ["live", "resumed", "an event of a later version"])
 def test_events_that_are_no_news_for_people_are_not_told(name: str) -> None:
-    """stderr stays readable, also with a daemon that is newer."""
+    """What is on stderr stays readable, also with a daemon that is newer."""
     assert told({"event": name}, KEY) is None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from typing import TYPE_CHECKING
 
-from tests.cli.conftest import Spawn
+if TYPE_CHECKING:
+    from tests.cli.conftest import Spawn
 
 
 def test_the_first_line_of_a_simulator_is_its_address_and_it_ends_when_told_to(spawn: Spawn) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.conftest import Cli
 from wsmgr.cli.errors import CommandError
 from wsmgr.cli.sources import in_order
-from wsmgr.manager.store.changes import AddEvent, AddGap, PutMetrics, PutSubscription, apply
+from wsmgr.manager.store.changes import AddEvent, AddGap, Change, PutMetrics, PutSubscription, apply
 from wsmgr.manager.store.database import Database
 from wsmgr.manager.store.rows import EventRow, GapRow, MetricsRow, SubscriptionRow
 from wsmgr.manager.store.state_directory import StateDirectory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
 
 USER = "0x00112233445566778899aabbccddeeff00112233"
 
@@ -40,7 +43,7 @@ def stopped(state_dir: Path) -> Path:
     directory = StateDirectory(state_dir)
     directory.prepare()
     database = Database.open(directory.database)
-    changes = [
+    changes: list[Change] = [
         PutSubscription(row("aaa", "trades", {"coin": "BTC"})),
         PutSubscription(row("bbb", "userFills", {"user": USER})),
         PutMetrics((MetricsRow(subscription_id="aaa", message_count=42, gap_count=1),)),
@@ -74,7 +77,9 @@ def test_list_shows_what_a_daemon_left_as_stopped_with_its_counters(stopped: Pat
         (["--state", "live"], []),
     ],
 )
-def test_filters_hold_without_a_daemon(filters: list[str], expected: list[str], stopped: Path, cli: Cli) -> None:
+def test_filters_hold_without_a_daemon(
+    filters: list[str], expected: list[str], stopped: Path, cli: Cli
+) -> None:
     """A script gets the same kind of answer, daemon or not."""
     assert expected == [each["id"] for each in cli("list", "--json", *filters, state_dir=stopped).document]
 

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import json
 import signal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.conftest import Cli, Spawn
 from tests.cli.running import NOWHERE, Process
 from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread
 
-FIELDS = (
-    "id venue type key seq epoch received_at venue_time venue_seq snapshot replayed healed duplicates gap data"
-).split()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli, Spawn
+
+FIELDS = [
+    "id",
+    "venue",
+    "type",
+    "key",
+    "seq",
+    "epoch",
+    "received_at",
+    "venue_time",
+    "venue_seq",
+    "snapshot",
+    "replayed",
+    "healed",
+    "duplicates",
+    "gap",
+    "data",
+]
 FRAMES = (
     '{"channel":"bbo",  "data":{"coin":"BTC","time":1708622398623,"bbo":[null,null]}}',
     '{"data":{"bbo":[null,null],"time":1708622398624,"coin":"BTC"},"channel":"bbo"}',

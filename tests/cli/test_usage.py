@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import Cli
 from wsmgr.cli.reference import pages
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
 
 USER = "0x00112233445566778899aabbccddeeff00112233"
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md"
@@ -125,6 +128,8 @@ def test_starting_up_imports_nothing_heavy() -> None:
         "import sys; from wsmgr.cli.main import make_app; make_app();"
         " print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20
+    )
     heavy = {"anyio", "trio", "uvloop", "picows", "msgspec", "structlog", "sqlite3", "sqlite_utils", "rich"}
     assert set() == heavy & set(found.stdout.split())

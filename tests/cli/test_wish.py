@@ -15,7 +15,8 @@ def test_parameters_come_from_options_and_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "words"), [("nSigFigs", "name=value"), ("=5", "name=value"), ("coin=ETH", "'coin' is given twice")]
+    ("pair", "words"),
+    [("nSigFigs", "name=value"), ("=5", "name=value"), ("coin=ETH", "'coin' is given twice")],
 )
 def test_a_pair_that_cannot_be_meant_is_refused(pair: str, words: str) -> None:
     """Nothing is guessed, and nothing is silently overwritten."""

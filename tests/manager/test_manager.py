@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+import sniffio
 
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.continuity import Failed, Gap, Interrupted, Live, Resumed
@@ -24,10 +26,11 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.handle import Subscription
+from wsmgr.manager.store import queries
+from wsmgr.manager.store.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from tests.conftest import StartSimulator
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
@@ -426,3 +429,52 @@ async def test_a_consumer_that_blocks_for_too_long_is_failed(
             await read_to_the_end(slow)
         assert "ready" == manager.connection_info()[0].state
         await good.next(timeout=DEADLINE)
+
+
+async def test_a_reader_that_outlives_the_manager_is_told(simulator: SimulatorThread) -> None:
+    """Nobody waits for ever on a manager that has been left."""
+    async with running(simulator) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC")
+        await book.next(timeout=DEADLINE)
+    with pytest.raises(ManagerClosedError, match="has been left"):
+        await read_to_the_end(book)
+
+
+async def test_held_subscriptions_end_with_their_manager(simulator: SimulatorThread, tmp_path: Path) -> None:
+    """What nobody asked to keep is not among what a later manager, or the database, shows."""
+    async with running(simulator, state_dir=tmp_path) as manager:
+        await manager.subscribe("l2Book", coin="BTC")
+    with closing(Database.read_only(tmp_path / "wsmgr.db")) as database:
+        assert [] == queries.list_subscriptions(database)
+
+
+async def test_nothing_is_left_when_the_manager_is_left(simulator: SimulatorThread, tmp_path: Path) -> None:
+    """No thread, no task and no descriptor stays behind."""
+
+    async def once() -> None:
+        async with running(simulator, state_dir=tmp_path) as manager:
+            book = await manager.subscribe("l2Book", coin="BTC")
+            await book.next(timeout=DEADLINE)
+
+    await once()
+    with anyio.fail_after(DEADLINE):
+        while simulator.log()["open"]:
+            await anyio.lowlevel.checkpoint()
+    before = descriptors(), anyio.get_running_tasks() if anyio_tasks() else []
+    await once()
+    with anyio.fail_after(DEADLINE):
+        while simulator.log()["open"]:
+            await anyio.lowlevel.checkpoint()
+    after = descriptors(), anyio.get_running_tasks() if anyio_tasks() else []
+    assert before[0] == after[0]
+    assert {task.id for task in before[1]} == {task.id for task in after[1]}
+
+
+def descriptors() -> int:
+    """Return how many file descriptors this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def anyio_tasks() -> bool:
+    """Return whether the tasks of the loop can be listed (asyncio only)."""
+    return sniffio.current_async_library() == "asyncio"

@@ -57,6 +57,8 @@ class Nursery(ABC):
         self._requests = RequestQueue()
         self._starting: Process | None = None
         self._ending: dict[Process, Child] = {}
+        self._kills: dict[Process, float] = {}
+        self._deadlines: list[tuple[float, int, Process]] = []
         self._stop_reason: ExitReason | None = None
         self._killed = False
 
@@ -154,28 +156,22 @@ class Nursery(ABC):
     async def _end(self, children: Sequence[Child]) -> None:
         """End these children at the same time, each within its own budget; they are `STOPPED` afterwards."""
         # What is left in there is from an end that a native cancellation interrupted; it comes again.
-        self._ending.clear()
-        deadlines: list[tuple[float, int, Process]] = []
-        now = anyio.current_time()
+        self._forget_ends()
         for child in children:
             process = child.process
             if process is not None and process.reason is None:
                 self._ending[process] = child
                 child.status = ChildStatus.STOPPING
-                heapq.heappush(deadlines, (self._tell(child, process, now), next(self._order), process))
+                self._tell(child, process)
         self._refuse_blocked()
-        killed: set[Process] = set()
         while self._ending:
             if self._killed:
-                for process in self._ending.keys() - killed:
-                    process.kill()
-                    killed.add(process)
-            await self._pause(deadlines[0][0] if deadlines else math.inf)
-            now = anyio.current_time()
-            while deadlines and deadlines[0][0] <= now:
-                process = heapq.heappop(deadlines)[2]
-                if process in self._ending:
-                    self._overdue(process, killed, deadlines, now)
+                for process in list(self._ending):
+                    self._kill(process)
+            await self._pause(self._deadlines[0][0] if self._deadlines else math.inf)
+            while self._deadlines and self._deadlines[0][0] <= anyio.current_time():
+                self._overdue(heapq.heappop(self._deadlines)[2])
+        self._forget_ends()
         for child in children:
             self._ended(child)
 
@@ -212,24 +208,37 @@ class Nursery(ABC):
             return ActorProcess(made, ref, self, spec.id, child.restarts)
         raise NotAnActorError(f"start of child {spec.id!r}, a {spec.type}, returned {made!r}")
 
-    def _tell(self, child: Child, process: Process, now: float) -> float:
-        shutdown = child.spec.shutdown
-        if self._killed or shutdown == "brutal_kill":
-            process.kill()
-            return now
-        process.shutdown(Shutdown())
-        return math.inf if isinstance(shutdown, str) else now + shutdown
+    def _forget_ends(self) -> None:
+        self._ending.clear()
+        self._kills.clear()
+        self._deadlines.clear()
 
-    def _overdue(
-        self, process: Process, killed: set[Process], deadlines: list[tuple[float, int, Process]], now: float
-    ) -> None:
-        child = self._ending[process]
-        if process in killed:
-            self.emit(Zombie(ref=process.ref, child_id=child.spec.id, stack=stack_of(process.ref)))
+    def _tell(self, child: Child, process: Process) -> None:
+        shutdown = child.spec.shutdown
+        if shutdown == "brutal_kill":
+            self._kill(process)
             return
-        process.kill()
-        killed.add(process)
-        heapq.heappush(deadlines, (now + KILL_GRACE, next(self._order), process))
+        process.shutdown(Shutdown())
+        if not isinstance(shutdown, str):
+            self._set_deadline(process, shutdown)
+
+    def _kill(self, process: Process) -> None:
+        if process not in self._kills:
+            process.kill()
+            self._kills[process] = anyio.current_time() + KILL_GRACE
+            self._set_deadline(process, KILL_GRACE)
+
+    def _set_deadline(self, process: Process, seconds: float) -> None:
+        heapq.heappush(self._deadlines, (anyio.current_time() + seconds, next(self._order), process))
+
+    def _overdue(self, process: Process) -> None:
+        child = self._ending.get(process)
+        if child is None:
+            return
+        if process not in self._kills:
+            self._kill(process)
+        elif anyio.current_time() >= self._kills[process]:
+            self.emit(Zombie(ref=process.ref, child_id=child.spec.id, stack=stack_of(process.ref)))
 
     def _ended(self, child: Child) -> None:
         process = child.process

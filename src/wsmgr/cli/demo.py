@@ -67,7 +67,7 @@ def demo(
     settings: Settings,
     *,
     duration: Annotated[
-        float, typer.Option(min=5.0, max=3600.0, metavar="SECONDS", help="How long it runs.")
+        float, typer.Option(min=3.0, max=3600.0, metavar="SECONDS", help="How long it runs.")
     ] = 30.0,
 ) -> int:
     """Run the main job on this machine: a simulated venue, a daemon, and a connection that is killed and comes back.

@@ -141,7 +141,16 @@ def _detach(settings: Settings, wish: Wish) -> int:
     client = find(settings, "subscribe --detach")
     if client is None:
         raise NoDaemonError(settings.state_directory, "subscribe --detach")
-    row = client.subscribe({**wish.document(), "keep": True})
+    from wsmgr.manager.daemon.errors import DaemonError
+
+    try:
+        row = client.subscribe({**wish.document(), "keep": True})
+    except DaemonError as error:
+        if error.kind != "subscribe-timeout":
+            raise
+        raise CommandError(
+            f"{error}; the daemon keeps it and goes on trying: `wsmgr list` shows it, `wsmgr unsubscribe` ends it"
+        ) from error
     output.write_text(row["id"])
     return 0
 

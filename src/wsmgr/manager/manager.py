@@ -124,6 +124,7 @@ class Manager:
                 context, lambda: Scribe(context, ledger, recovery.database, desired), ledger, edge
             )
             engine = Engine(context, root)
+            stack.callback(engine.close)
             await stack.enter_async_context(root)
             stack.callback(self._drain, context)
             self._engine = engine

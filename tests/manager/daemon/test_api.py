@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 import pytest
+from starlette.requests import Request
 from tests.manager.daemon.conftest import RunDaemon, RunningDaemon, eventually
 
+from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError
+from wsmgr.manager.daemon.subscribing import SubscribeRequest, subscribe
+from wsmgr.manager.model.errors import SubscriptionClosedError
+from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.views import ConnectionView, MetricsView, SubscriptionView
+from wsmgr.manager.store.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,6 +223,41 @@ async def test_what_was_ended_is_gone(simulator: SimulatorThread, run_daemon: Ru
     assert set(ids[1:]) == set(rest["ended"])
 
 
+async def test_an_end_that_could_not_be_written_is_a_problem(
+    run_daemon: RunDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who ends everything learns that the disk was full: an end that is not written could come back."""
+
+    async def fail(*_: Any) -> None:
+        raise StoreError("the disk is full")
+
+    async with run_daemon(NOWHERE) as daemon:
+        await daemon.subscribe("bbo", params={"coin": "BTC"}, keep=True, wait="none")
+        monkeypatch.setattr(Engine, "unsubscribe", fail)
+        with pytest.raises(DaemonError, match="disk is full") as caught:
+            await daemon.ask(daemon.client.delete, "/v1/subscriptions")
+    assert (503, "store") == (caught.value.status, caught.value.kind)
+
+
+async def test_a_bug_is_answered_and_logged(
+    run_daemon: RunDaemon, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception that nobody foresaw costs one request, and its traceback is in the daemon's log, not in the answer."""
+
+    def fail(_: Engine) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(Engine, "tree", fail)
+    async with run_daemon(NOWHERE) as daemon:
+        with pytest.raises(DaemonError) as caught:
+            await daemon.get("/v1/tree")
+        assert "ok" == (await daemon.get("/v1/health"))["status"]
+    assert (500, "internal") == (caught.value.status, caught.value.kind)
+    assert "secret" not in str(caught.value.problem)
+    logged = [record for record in caplog.records if record.name == "wsmgr.manager.daemon"]
+    assert [ZeroDivisionError] == [record.exc_info[0] for record in logged if record.exc_info]
+
+
 async def test_the_newest_message_is_at_hand(simulator: SimulatorThread, run_daemon: RunDaemon) -> None:
     """`last` is a stream line without a stream; a quiet subscription has none yet."""
     simulator.set_faults("quiet=orderUpdates")
@@ -286,6 +327,32 @@ async def test_a_client_that_goes_away_gives_its_wish_back(run_daemon: RunDaemon
         await eventually(lambda: any(entry.buffers for entry in entries.values()))
         connection.close()
         await eventually(lambda: not any(entry.buffers for entry in entries.values()))
+
+
+async def test_an_answer_that_comes_as_its_client_goes_away_holds_nothing() -> None:
+    """Where the subscription and the disconnect come in the same moment, the hold is given back."""
+    released: list[bool] = []
+    asked = anyio.Event()
+
+    class Handle:
+        def release(self) -> None:
+            released.append(True)
+
+    class StubbornEngine:
+        async def subscribe(self, *_args: Any, **_options: Any) -> Handle:
+            asked.set()
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_all_tasks_blocked()
+            return Handle()
+
+    async def receive() -> Any:
+        await asked.wait()
+        return {"type": "http.disconnect"}
+
+    engine: Any = StubbornEngine()
+    with pytest.raises(SubscriptionClosedError):
+        await subscribe(engine, SubscribeRequest(type="bbo"), Request({"type": "http"}, receive), Closing())
+    assert [True] == released
 
 
 async def test_the_end_of_the_daemon_answers_who_waits(run_daemon: RunDaemon) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wsmgr.manager.daemon import process
 from wsmgr.manager.daemon.discovery import candidates, find_daemon
 from wsmgr.manager.daemon.errors import DaemonStartError, DaemonStopError
 from wsmgr.manager.daemon.process import Started, start, status, stop
@@ -126,6 +127,20 @@ def test_a_holder_that_does_not_answer_is_named(state: Path) -> None:
         start(state, code(""), timeout=0.1)
 
 
+def test_a_daemon_that_is_ending_is_not_taken_for_one_that_runs(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start right after a stop waits for the end rather than answer for a daemon that is about to be gone."""
+    said = iter([{"status": "ending"}, None, {"status": "ok"}])
+    monkeypatch.setattr(process, "_health", lambda *_: next(said))
+    directory = StateDirectory(state)
+    directory.prepare()
+    with directory.locked():
+        started = start(state, code(""))
+    assert (os.getpid(), True) == (started.pid, started.already)
+    assert next(said, "all said") == "all said"
+
+
 def test_a_daemon_that_does_not_stop_is_named(state: Path) -> None:
     """`stop` does not wait for ever, and says which process to look at."""
     holding = code(
@@ -135,12 +150,12 @@ def test_a_daemon_that_does_not_stop_is_named(state: Path) -> None:
     )
     directory = StateDirectory(state)
     directory.prepare()
-    with subprocess.Popen(holding, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(DaemonStopError, match=f"process {process.pid}.*kill -9 {process.pid}"):
+    with subprocess.Popen(holding, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(DaemonStopError, match=f"process {holder.pid}.*kill -9 {holder.pid}"):
             stop(state, timeout=0.1)
-        process.kill()
+        holder.kill()
 
 
 def test_a_directory_that_was_named_is_the_only_one_looked_at(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import stat
@@ -91,14 +92,18 @@ async def test_the_socket_is_gone_with_the_daemon(run_daemon: RunDaemon) -> None
 
 
 @pytest.mark.anyio
-async def test_the_server_keeps_quiet(run_daemon: RunDaemon, capfd: pytest.CaptureFixture[str]) -> None:
-    """Serving prints nothing: neither that it serves nor what was asked."""
+async def test_the_server_keeps_quiet(
+    run_daemon: RunDaemon, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Serving prints nothing and is no news for the log: neither that it serves nor what was asked."""
+    caplog.set_level(logging.INFO)
     async with run_daemon(NOWHERE) as daemon:
         await daemon.get("/v1/health")
     captured = capfd.readouterr()
     assert "" == captured.out
     assert "hypercorn" not in captured.err
     assert "Running on" not in captured.err
+    assert [] == [record.message for record in caplog.records if record.name == "wsmgr.manager.daemon"]
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(

@@ -22,8 +22,10 @@ from tests.manager.daemon.conftest import (
 )
 
 from wsmgr.manager.daemon import server
+from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
 from wsmgr.manager.daemon.lines import STOPPING
+from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
 from wsmgr.manager.model.message import Message
 
 if TYPE_CHECKING:
@@ -186,6 +188,27 @@ async def test_unsubscribing_ends_every_stream_and_says_so(
             lines = await daemon.ask(rest_of, told)
             assert all("data" in line for line in await daemon.ask(rest_of, plain))
     assert {"id": row["id"], "event": "closed", "by": "unsubscribe"} == lines[-1]
+    assert 1 == sum(line.get("event") == "closed" for line in lines)
+
+
+async def test_nothing_is_said_to_a_reader_that_has_gone(run_daemon: RunDaemon) -> None:
+    """The end of a stream whose reader disconnected is silent, and gives the hold back."""
+    said: list[str] = []
+
+    async def receive() -> Any:
+        await anyio.wait_all_tasks_blocked()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        await anyio.lowlevel.checkpoint()
+        said.append(message["type"])
+
+    async with run_daemon("ws://127.0.0.1:9/ws") as daemon:
+        handle = await daemon.manager.subscribe("l2Book", coin="BTC", wait="none", events=True)
+        stream = MessageStream(handle, bytes, options=StreamOptions(events=True), closing=Closing())
+        await stream({"type": "http"}, receive, send)
+        assert [] == daemon.entry(handle.id).buffers
+    assert ["http.response.start"] == said
 
 
 @pytest.mark.parametrize("raw", [False, True])

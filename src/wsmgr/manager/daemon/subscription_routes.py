@@ -14,7 +14,7 @@ from wsmgr.manager.daemon.lines import PayloadBytes, message_line, subscribed_li
 from wsmgr.manager.daemon.paging import PAGE, page, place_of
 from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
 from wsmgr.manager.daemon.subscribing import policy_named, read_request, subscribe
-from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, UsageError
+from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, UsageError, WsmgrError
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.views import metrics_view, subscription_view
@@ -82,21 +82,7 @@ def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa:
 
     @router.delete("", responses=openapi.document("Ended"), summary="End every subscription, for everybody")
     async def delete_all() -> Response:
-        ended: list[str] = []
-        limiter = anyio.CapacityLimiter(ENDED_AT_ONCE)
-
-        async def end(subscription_id: str) -> None:
-            async with limiter:
-                try:
-                    await engine.unsubscribe(subscription_id)
-                except NotFoundError:
-                    # Somebody else ended it in the meantime, which is what was asked for.
-                    return
-                ended.append(subscription_id)
-
-        async with anyio.create_task_group() as group:
-            for subscription_id in tuple(engine.context.registry.entries):
-                group.start_soon(end, subscription_id)
+        ended = await _end_all(engine)
         return answer(openapi.Ended(ended))
 
     @router.get("/{id}", responses=openapi.document("SubscriptionView", 404), summary="One subscription")
@@ -159,6 +145,32 @@ def payload_bytes(engine: Engine, subscription_id: str) -> PayloadBytes:
     """Return what splices the payload out of a subscription's frames."""
     entry = engine.context.registry.entry(subscription_id)
     return engine.context.venues[entry.venue].dialect.payload_bytes
+
+
+async def _end_all(engine: Engine) -> list[str]:
+    """End every subscription; returns their ids. What could not be written is raised after all were tried."""
+    ended: list[str] = []
+    failures: list[WsmgrError] = []
+
+    async def end(subscription_id: str) -> None:
+        try:
+            await engine.unsubscribe(subscription_id)
+        except NotFoundError:
+            # Somebody else ended it in the meantime, which is what was asked for.
+            return
+        except WsmgrError as error:
+            failures.append(error)
+            return
+        ended.append(subscription_id)
+
+    ids = tuple(engine.context.registry.entries)
+    for start in range(0, len(ids), ENDED_AT_ONCE):
+        async with anyio.create_task_group() as group:
+            for subscription_id in ids[start : start + ENDED_AT_ONCE]:
+                group.start_soon(end, subscription_id)
+    if failures:
+        raise failures[0]
+    return ended
 
 
 class _Filter:

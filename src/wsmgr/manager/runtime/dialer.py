@@ -152,8 +152,6 @@ class Dialer(Actor[Any]):
             link = found[0].links.get(name) if found is not None else None
             if link is None or not link.cast(Granted()):
                 self._origin.dialling.withdraw(name)
-        if granted and at <= now:
-            at = now
         self._show(now)
         if self._timer is not None:
             self._timer.cancel()

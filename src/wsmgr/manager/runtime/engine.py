@@ -70,6 +70,14 @@ class Engine:
     context: Context
     root: Supervisor
 
+    def close(self) -> None:
+        """Tell every consumer that nothing more will come; for the end of the manager."""
+        error = ManagerClosedError("the manager has been left; nothing more will come")
+        for entry in self.context.registry.entries.values():
+            for buffer in tuple(entry.buffers):
+                buffer.close(error)
+                buffer.wake()
+
     async def subscribe(
         self,
         type_name: str,

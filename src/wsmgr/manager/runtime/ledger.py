@@ -72,6 +72,10 @@ class Ledger:
         rows: list[MetricsRow] = []
         samples: list[SampleRow] = []
         for entry in self._context.registry.entries.values():
+            if self._context.draining and not entry.kept:
+                # What is held ends with the manager, whose last collection this may be.
+                changes.append(CloseSubscription(id=entry.id, at=wall))
+                entry.stored = True
             if not entry.stored:
                 entry.stored = True
                 changes.append(PutSubscription(subscription_row(entry, wall)))

@@ -7,14 +7,17 @@ to send and what a frame means, and does the rest. Third parties add dialects th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
 from wsmgr.manager.model.frame import Ack, Data, Frame, Ping, Pong, Refusal, RefusalKind, Unroutable
-from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wsmgr.manager.model.quota import Quotas
 
 __all__ = [
     "Ack",

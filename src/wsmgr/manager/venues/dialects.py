@@ -6,13 +6,16 @@ and returns the dialect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from wsmgr.manager.model.errors import ConfigurationError
-from wsmgr.manager.venues.dialect import Dialect
 from wsmgr.manager.venues.hyperliquid import Hyperliquid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsmgr.manager.venues.dialect import Dialect
 
 GROUP = "wsmgr.dialects"
 _BUILT_IN: dict[str, Callable[[], Dialect]] = {"hyperliquid": Hyperliquid}
@@ -20,7 +23,10 @@ _BUILT_IN: dict[str, Callable[[], Dialect]] = {"hyperliquid": Hyperliquid}
 
 def dialect_names() -> list[str]:
     """Return the names of all dialects, the built-in ones first."""
-    return [*_BUILT_IN, *sorted(point.name for point in entry_points(group=GROUP) if point.name not in _BUILT_IN)]
+    return [
+        *_BUILT_IN,
+        *sorted(point.name for point in entry_points(group=GROUP) if point.name not in _BUILT_IN),
+    ]
 
 
 def dialect_named(name: str) -> Dialect:

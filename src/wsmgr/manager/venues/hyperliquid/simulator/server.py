@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _BACKLOG = 1024
 _HANDSHAKE_TIMEOUT = 5.0
 _STOP_TIMEOUT = 0.5
+_INTERRUPTED = 130
 _GONE = (
     ConnectionClosed,
     LocalProtocolError,
@@ -77,7 +78,7 @@ def run(options: SimulatorOptions) -> int:
     """Run a simulator as a process of its own: the address as JSON on stdout, then until SIGTERM or SIGINT.
 
     Returns:
-        The exit code: 0 when it was told to end, 1 when it could not start (why is on stderr).
+        The exit code: 0 after SIGTERM, 130 after SIGINT (Ctrl-C), 1 when it could not start (why is on stderr).
     """
     return trio.run(_run, options)
 
@@ -87,9 +88,11 @@ async def _run(options: SimulatorOptions) -> int:
     code = 0
 
     async def stop_on_signal(task_status: trio.TaskStatus[None]) -> None:
+        nonlocal code
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             task_status.started()
-            async for _ in signals:
+            async for number in signals:
+                code = _INTERRUPTED if number == signal.SIGINT else 0
                 stop.set()
                 return
 
