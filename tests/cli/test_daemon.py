@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.running import environment, gone, run
+from tests.cli.running import gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +59,7 @@ def test_a_detached_subscription_outlives_the_daemon_and_ends_when_it_is_ended(
     url: str, state_dir: Path, cli: Cli
 ) -> None:
     """Start, detach, stop, list, start again: the same id and no lower count; unsubscribed, it stays gone."""
-    environ = environment(state_dir)
-    assert 0 == run("--url", url, "daemon", "start", environ=environ).code
+    assert 0 == cli("--url", url, "daemon", "start").code
     again = cli("--url", url, "daemon", "start")
     assert 0 == again.code
     assert "runs already" in again.err
@@ -82,7 +81,7 @@ def test_a_detached_subscription_outlives_the_daemon_and_ends_when_it_is_ended(
     assert (id_, "stopped") == (stopped["id"], stopped["state"])
     assert stopped["message_count"] >= 3
     assert 3 == cli("daemon", "status").code
-    assert 0 == run("--url", url, "daemon", "restart", environ=environ).code
+    assert 0 == cli("--url", url, "daemon", "restart").code
     assert 0 == cli("tail", id_, "--count", "1", "--json").code
     (back,) = cli("list", "--json").document
     assert (id_, "live") == (back["id"], back["state"])

@@ -66,17 +66,17 @@ def test_subscribe_without_a_daemon_streams_by_itself_on_both_backends(
     assert f"no daemon runs: a manager of this process streams (on {backend}" in outcome.err.splitlines()[0]
 
 
-def test_subscribe_with_a_daemon_streams_the_same_lines(daemon: Path, url: str, spawn: Spawn) -> None:
+def test_subscribe_with_a_daemon_streams_the_same_lines(daemon: Path, url: str, cli: Cli) -> None:
     """A program reads the same fields, whoever holds the socket, and is told on stderr who does."""
     arguments = ["subscribe", "l2Book", "--coin", "ETH", "--count", "5", "--json"]
-    outcome = spawn("--url", url, *arguments, state_dir=daemon).outcome()
+    outcome = cli("--url", url, *arguments, state_dir=daemon)
     assert 0 == outcome.code, outcome
     assert [FIELDS] * 5 == [list(line) for line in outcome.lines]
     assert outcome.err.startswith(f"attached to the daemon at {daemon}")
 
 
 def test_raw_prints_the_bytes_of_the_venue_with_a_daemon_and_without(
-    tmp_path: Path, state_dir: Path, spawn: Spawn
+    tmp_path: Path, spawn: Spawn, cli: Cli
 ) -> None:
     """Spaces, the order of members and escapes in a frame are as the venue sent them."""
     capture = tmp_path / "capture.jsonl"
@@ -86,37 +86,34 @@ def test_raw_prints_the_bytes_of_the_venue_with_a_daemon_and_without(
     with SimulatorThread(SimulatorOptions(replay=capture)) as venue:
         raw = ["--url", venue.address.url, "subscribe", "bbo", "--coin", "BTC", "--raw", "--count", "3"]
         daemon = spawn("--url", venue.address.url, "daemon", "run")
-        alone = spawn("--no-attach", *raw)
+        alone = cli("--no-attach", *raw)
         read_until(daemon, b"daemon_ready")
-        attached = spawn("--attach", *raw)
-        outcomes = [alone.outcome(), attached.outcome()]
-    assert [(0, wanted), (0, wanted)] == [(outcome.code, outcome.out) for outcome in outcomes]
+        attached = cli("--attach", *raw)
+    assert [(0, wanted), (0, wanted)] == [(outcome.code, outcome.out) for outcome in (alone, attached)]
 
 
-def test_a_refusal_of_the_venue_exits_4_with_its_words(daemon: Path, url: str, spawn: Spawn) -> None:
+@pytest.mark.parametrize("options", [["--no-attach"], ["--attach"], ["--detach"]])
+def test_a_refusal_of_the_venue_exits_4_with_its_words(
+    options: list[str], daemon: Path, url: str, cli: Cli
+) -> None:
     """With a daemon and without one."""
-    wrong = ["--url", url, "subscribe", "trades", "--coin", "NOSUCH"]
-    processes = [spawn("--no-attach", *wrong), spawn(*wrong, state_dir=daemon)]
-    processes.append(spawn(*wrong, "--detach", state_dir=daemon))
-    for outcome in [process.outcome() for process in processes]:
-        assert (4, b"") == (outcome.code, outcome.out)
-        assert "Invalid subscription" in outcome.err
-        assert "NOSUCH" in outcome.err
+    outcome = cli("--url", url, "subscribe", "trades", "--coin", "NOSUCH", *options, state_dir=daemon)
+    assert (4, b"") == (outcome.code, outcome.out)
+    assert "Invalid subscription" in outcome.err
+    assert "NOSUCH" in outcome.err
 
 
-def test_a_duration_that_is_over_before_the_count_fails(daemon: Path, url: str, spawn: Spawn) -> None:
+@pytest.mark.parametrize("attached", ["--attach", "--no-attach"])
+@pytest.mark.parametrize(("count", "code"), [(["--count", "100000"], 1), ([], 0)])
+def test_a_duration_that_is_over_before_the_count_fails(
+    attached: str, count: list[str], code: int, daemon: Path, url: str, cli: Cli
+) -> None:
     """A script that waits for so many messages is told that they did not come; alone it ends a stream in order."""
-    timed = ["--url", url, "subscribe", "l2Book", "--coin", "BTC", "--json", "--duration", "0.5"]
-    processes = {
-        ("alone", 1): spawn("--no-attach", *timed, "--count", "100000"),
-        ("attached", 1): spawn(*timed, "--count", "100000", state_dir=daemon),
-        ("attached", 0): spawn(*timed, state_dir=daemon),
-    }
-    for (_where, code), process in processes.items():
-        outcome = process.outcome()
-        assert code == outcome.code, outcome
-        assert all(line["key"] == "hyperliquid/l2Book?coin=BTC" for line in outcome.lines)
-        assert code == ("of 100000 messages" in outcome.err)
+    timed = ["--url", url, "subscribe", "l2Book", "--coin", "BTC", "--json", "--duration", "0.4", *count]
+    outcome = cli(attached, *timed, state_dir=daemon)
+    assert code == outcome.code, outcome
+    assert outcome.lines
+    assert code == ("of 100000 messages" in outcome.err)
 
 
 def test_a_venue_that_does_not_answer_ends_the_patience_with_what_the_dial_said(

@@ -158,6 +158,16 @@ def test_a_daemon_that_does_not_stop_is_named(state: Path) -> None:
         holder.kill()
 
 
+def test_a_process_that_nobody_waited_for_does_not_run() -> None:
+    """In a container without an init an ended daemon stays in the process table; `stop` does not wait for that."""
+    with subprocess.Popen(code("import time; time.sleep(60)")) as child:
+        assert process._runs(child.pid)
+        child.terminate()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        os.kill(child.pid, 0)
+        assert not process._runs(child.pid)
+
+
 def test_a_directory_that_was_named_is_the_only_one_looked_at(directory: Path) -> None:
     """Whoever names a daemon does not want to talk to another."""
     home = {"HOME": str(directory)}

@@ -224,13 +224,24 @@ def _health(directory: StateDirectory, environ: Mapping[str, str]) -> Mapping[st
 
 
 def _runs(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and that its parent has not waited for yet does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether a process has ended and only its entry is left: in a container nobody may ever remove it."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        # It has gone, or this system has no /proc and an init that removes what has ended.
+        return False
+    return stat.rpartition(b")")[2].split()[:1] == [b"Z"]
 
 
 def _size(path: Path) -> int:
