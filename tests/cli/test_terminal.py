@@ -6,50 +6,50 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.cli.running import PATIENCE, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
-class Terminal:
-    """A terminal that a command writes to."""
+@contextmanager
+def terminal(*arguments: str, environ: dict[str, str]) -> Iterator[Callable[[], str]]:
+    """Run a command on a terminal; what it gives inside returns all that the terminal was given, at the end."""
+    controller, device = pty.openpty()
+    command = [sys.executable, "-m", "wsmgr", *arguments]
+    with subprocess.Popen(command, stdin=device, stdout=device, stderr=device, env=environ) as process:
+        os.close(device)
 
-    def __init__(self, *arguments: str, environ: dict[str, str]) -> None:
-        self._controller, terminal = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "wsmgr", *arguments],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=environ,
-        )
-        os.close(terminal)
+        def seen() -> str:
+            pieces = b"".join(iter(lambda: read(controller), b""))
+            assert 0 == process.wait(PATIENCE), pieces
+            return pieces.decode()
 
-    def seen(self) -> str:
-        """All that it was given by the command, which must succeed."""
-        seen = b""
-        while piece := self._read():
-            seen += piece
-        os.close(self._controller)
-        assert 0 == self._process.wait(PATIENCE), seen
-        return seen.decode()
-
-    def _read(self) -> bytes:
         try:
-            return os.read(self._controller, 65536)
-        except OSError:
-            # The other side is closed: on Linux that is an error, not an end.
-            return b""
+            yield seen
+        finally:
+            process.kill()
+            os.close(controller)
+
+
+def read(controller: int) -> bytes:
+    try:
+        return os.read(controller, 65536)
+    except OSError:
+        # The other side is closed: on Linux that is an error, not an end.
+        return b""
 
 
 def test_a_terminal_gets_a_table_and_no_color_is_honoured(state_dir: Path) -> None:
     """Lines under the titles, in colour only where colour is wanted."""
     environ = {**environment(state_dir), "TERM": "xterm-256color"}
-    terminals = [Terminal("types", environ=environ), Terminal("types", environ={**environ, "NO_COLOR": "1"})]
-    coloured, plain = (terminal.seen() for terminal in terminals)
+    without = {**environ, "NO_COLOR": "1"}
+    with terminal("types", environ=environ) as first, terminal("types", environ=without) as second:
+        coloured, plain = first(), second()
     assert "───" in coloured
     assert "\x1b[1m" in coloured
     assert "l2Book" in plain

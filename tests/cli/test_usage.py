@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,13 @@ def test_wsmgr_alone_shows_what_there_is_and_what_to_try_first(cli: Cli) -> None
     text = outcome.out.decode()
     assert 0 == outcome.code
     assert "wsmgr demo" in text
+    for group, first in (
+        ("Subscribe", "subscribe"),
+        ("Look", "get"),
+        ("Daemon", "daemon"),
+        ("Try it out", "sim"),
+    ):
+        assert re.search(rf"^{group}:\n  {first} ", text, re.MULTILINE)
     for name in ("subscribe", "unsubscribe", "tail", "list", "metrics", "daemon", "sim", "types", "demo"):
         assert f"\n  {name} " in text
 

@@ -179,9 +179,15 @@ def _level(event: Event) -> tuple[int, BaseException | None]:
         case Exited(reason=reason, masked=masked):
             if is_expected(reason):
                 return (logging.DEBUG if masked is None else logging.INFO), masked
+            if isinstance(reason, Crash) and getattr(reason.error, "expected", False):
+                # Its author says that this end is part of the work, such as a connection that was lost.
+                return logging.INFO, None
             return logging.ERROR, reason.error if isinstance(reason, Crash) else masked
         case GaveUp() | ShutdownError() | Zombie():
             return logging.ERROR, None
+        case DeadLetter(why="exited", ref=ref) if ref.exit_reason is not None and is_expected(ref.exit_reason):
+            # It ended in an orderly way, and so nobody waits for what it left.
+            return logging.DEBUG, None
         case Restarting() | DeadLetter():
             return logging.WARNING, None
         case Started():

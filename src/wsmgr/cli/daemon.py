@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from wsmgr.cli import cells, output
 from wsmgr.cli.command import command
 from wsmgr.cli.errors import DONE, NoDaemonError, say
 from wsmgr.cli.options import Json
-from wsmgr.cli.settings import Settings
+from wsmgr.cli.settings import OWN_COMMAND, Settings
 
 if TYPE_CHECKING:
     from wsmgr.manager.manager import Manager
@@ -134,7 +133,7 @@ async def _run(manager: Manager, directory: StateDirectory) -> int:
 def _start(settings: Settings) -> None:
     from wsmgr.manager.daemon import process
 
-    command_line = [sys.executable, "-m", "wsmgr", *settings.arguments(), "daemon", "run"]
+    command_line = [*OWN_COMMAND, *settings.arguments(), "daemon", "run"]
     started = process.start(settings.state_directory, command_line)
     word = "runs already" if started.already else "runs"
     say(

@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ import msgspec
 from attrs import frozen
 
 from wsmgr.cli.errors import CommandError
-from wsmgr.cli.settings import Backend
+from wsmgr.cli.settings import OWN_COMMAND, Backend
 from wsmgr.manager.daemon.discovery import find_daemon
 from wsmgr.manager.daemon.unix_client import DaemonClient
 
@@ -100,7 +99,7 @@ def _process(arguments: Sequence[str], log: Path) -> Generator[subprocess.Popen[
     """
     with log.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of ours
-            [sys.executable, "-m", "wsmgr", *arguments],
+            [*OWN_COMMAND, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

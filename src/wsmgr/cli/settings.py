@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -12,6 +13,8 @@ from attrs import frozen
 Backend = Literal["asyncio", "trio"]
 DEFAULT_BACKEND: Final[Backend] = "asyncio"
 PANEL: Final = "Global options"
+OWN_COMMAND: Final = (sys.executable, "-P", "-m", "wsmgr")
+"""How a process of this `wsmgr` is started; -P: what lies in the working directory is not taken for a package of ours."""
 
 
 @frozen(kw_only=True)

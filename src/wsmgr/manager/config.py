@@ -21,7 +21,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -50,7 +50,7 @@ class VenueConfig:
     dialect: str
     url: str | None = None
     account: str | None = None
-    quotas: Mapping[str, object] = field(factory=dict)
+    quotas: Mapping[str, object] = field(factory=dict[str, object])
 
 
 @frozen(kw_only=True)
@@ -84,9 +84,7 @@ def load_config(
     """
     document = _read(source)
     _check_keys(document, _TOP_KEYS, "the configuration")
-    configured = document.get("venues", {})
-    if not isinstance(configured, Mapping):
-        raise ConfigurationError("`venues` in the configuration is not a table; write [venues.NAME]")
+    configured = _table(document.get("venues", {}), "[venues]")
     names = venues or tuple(dict.fromkeys((*configured, DEFAULT_VENUE)))
     if not names:
         raise ConfigurationError("no venue is named; give at least one, such as 'hyperliquid'")
@@ -138,16 +136,12 @@ def _venue(
         near = difflib.get_close_matches(name, [*configured, DEFAULT_VENUE], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; write [venues.{name}] into the configuration"
         raise ConfigurationError(f"there is no venue {name!r}{hint}")
-    table = {} if table is None else table
-    if not isinstance(table, Mapping):
-        raise ConfigurationError(f"[venues.{name}] in the configuration is not a table")
+    table = _table({} if table is None else table, f"[venues.{name}]")
     _check_keys(table, _VENUE_KEYS, f"[venues.{name}]")
     dialect = table.get("dialect", name if name == DEFAULT_VENUE else None)
     if not isinstance(dialect, str):
         raise ConfigurationError(f'[venues.{name}] names no dialect; write dialect = "hyperliquid"')
-    quotas = table.get("quotas", {})
-    if not isinstance(quotas, Mapping):
-        raise ConfigurationError(f"[venues.{name}.quotas] in the configuration is not a table")
+    quotas = _table(table.get("quotas", {}), f"[venues.{name}.quotas]")
     return VenueConfig(
         name=name,
         dialect=dialect,
@@ -165,6 +159,12 @@ def _url(name: str, table: Mapping[str, Any], url: str | None, environ: Mapping[
         return check_url(environ[variable], what=variable)
     found = _text(table, "url", name)
     return None if found is None else check_url(found, what=f"url of [venues.{name}]")
+
+
+def _table(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} in the configuration is not a table, but {value!r}")
+    return cast("Mapping[str, Any]", value)
 
 
 def _text(table: Mapping[str, Any], key: str, name: str) -> str | None:

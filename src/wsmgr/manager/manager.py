@@ -322,7 +322,7 @@ def check_policy(policy: str | Policy | None) -> Policy | None:
 
 
 def _forward(inbox: Inbox) -> Callback:
-    async def forward(item: object) -> None:
+    async def forward(item: Item) -> None:
         inbox.put_nowait(item)
 
     return forward

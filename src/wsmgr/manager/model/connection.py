@@ -140,17 +140,17 @@ class Connection:
     rtt: float | None = None
     last_inbound_at: float | None = None
     last_inbound_monotonic: float | None = None
-    members: dict[str, Entry] = field(factory=dict, repr=False)
-    users: dict[str, int] = field(factory=dict)
+    members: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
+    users: dict[str, int] = field(factory=dict[str, int])
     privates: int = 0
-    routes: dict[str, Entry] = field(factory=dict, repr=False)
-    claims: dict[str, Claim] = field(factory=dict, repr=False)
-    _claims_by_key: dict[str, Claim] = field(factory=dict, repr=False)
+    routes: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
+    claims: dict[str, Claim] = field(factory=dict[str, Claim], repr=False)
+    _claims_by_key: dict[str, Claim] = field(factory=dict[str, Claim], repr=False)
     late: int = 0
     unrouted: int = 0
     unparsed: int = 0
     handling: Entry | None = field(default=None, repr=False)
-    suspects: list[str | None] = field(factory=list, repr=False)
+    suspects: list[str | None] = field(factory=list[str | None], repr=False)
     empty_since: float | None = None
 
     @property

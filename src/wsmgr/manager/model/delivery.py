@@ -75,7 +75,7 @@ class Buffer:
     failed: bool = field(default=False, init=False)
     closed: Exception | None = field(default=None, init=False)
     resume: Callable[[], None] | None = field(default=None, init=False, repr=False)
-    _items: deque[Item] = field(factory=deque, init=False, repr=False)
+    _items: deque[Item] = field(factory=deque[Item], init=False, repr=False)
     _messages: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
     _hole: Gap | None = field(default=None, init=False)

@@ -68,10 +68,10 @@ class Dialling:
     retry_after: float = 0.0
     _waves: int = 0
     reason: str | None = None
-    _candidates: dict[str, _Candidate] = field(factory=dict)
-    _under_way: dict[str, int] = field(factory=dict)
-    _flaps: dict[str, _Flap] = field(factory=dict)
-    _credentials: dict[str, int] = field(factory=dict)
+    _candidates: dict[str, _Candidate] = field(factory=dict[str, _Candidate])
+    _under_way: dict[str, int] = field(factory=dict[str, int])
+    _flaps: dict[str, _Flap] = field(factory=dict[str, _Flap])
+    _credentials: dict[str, int] = field(factory=dict[str, int])
 
     @property
     def probing(self) -> bool:

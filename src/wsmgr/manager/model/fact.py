@@ -35,7 +35,7 @@ class Fact:
     actor: str | None = None
     connection: str | None = None
     subscription_id: str | None = None
-    detail: Mapping[str, Any] = field(factory=dict)
+    detail: Mapping[str, Any] = field(factory=dict[str, Any])
 
 
 @frozen(kw_only=True)

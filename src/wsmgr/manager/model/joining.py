@@ -35,7 +35,7 @@ class Log:
 
     compose: Compose = field(repr=False)
     unusable: int = field(default=0, init=False)
-    _frames: list[bytes] = field(factory=list, init=False, repr=False)
+    _frames: list[bytes] = field(factory=list[bytes], init=False, repr=False)
     _base: int = field(default=0, init=False)
     _since: int = field(default=0, init=False)
     _composed: bool = field(default=False, init=False)

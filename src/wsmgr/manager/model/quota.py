@@ -23,7 +23,7 @@ USER_LINGER = 15.0
 
 
 def _limit(_instance: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+    if value is not None and (type(value) is not int or value < 1):
         raise ConfigurationError(
             f"the quota {attribute.name} is {value!r}; give a whole number above 0, or 'off'"
         )

@@ -52,7 +52,7 @@ class Origin:
     messages: Window = field(init=False)
     slots: UserSlots = field(factory=UserSlots)
     silent_until: float = 0.0
-    venues: list[Venue] = field(factory=list, repr=False)
+    venues: list[Venue] = field(factory=lambda: list[Venue](), repr=False)  # noqa: PLW0108 - `Venue` is defined below
 
     def __attrs_post_init__(self) -> None:
         """Make the windows of the limits."""
@@ -110,8 +110,8 @@ class Venue:
     origin: Origin
     decode: Decode
     compose: ComposeFor
-    connections: list[Connection] = field(factory=list)
-    attention: dict[str, Entry] = field(factory=dict)
+    connections: list[Connection] = field(factory=list[Connection])
+    attention: dict[str, Entry] = field(factory=dict[str, Entry])
     opened: int = 0
     error: str | None = None
 
@@ -132,9 +132,9 @@ class Registry:
     """
 
     note: Notebook
-    venues: dict[str, Venue] = field(factory=dict)
-    entries: dict[str, Entry] = field(factory=dict)
-    ended: dict[str, int] = field(factory=dict)
+    venues: dict[str, Venue] = field(factory=dict[str, Venue])
+    entries: dict[str, Entry] = field(factory=dict[str, Entry])
+    ended: dict[str, int] = field(factory=dict[str, int])
 
     def venue(self, name: str) -> Venue:
         """Return a venue.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field
 
@@ -74,6 +74,10 @@ _LEGAL: Mapping[State, frozenset[State]] = {
 }
 SETTLED = frozenset({State.LIVE, State.STALE, State.REJECTED, State.FAILED, State.CLOSED})
 """States in which a subscription waits for nothing that the keeper has to do at once."""
+
+
+Watcher: TypeAlias = Callable[["Entry"], None]
+"""Told after each change of a subscription's state."""
 
 
 class IllegalMoveError(RuntimeError):
@@ -149,9 +153,9 @@ class Entry:
     interruption: Interruption | None = None
     gap: Gap | None = None
     last: Message | None = field(default=None, repr=False)
-    buffers: list[Buffer] = field(factory=list, repr=False)
+    buffers: list[Buffer] = field(factory=list[Buffer], repr=False)
     counters: Counters = field(factory=Counters, repr=False)
-    watchers: set[Callable[[Entry], None]] = field(factory=set, repr=False)
+    watchers: set[Watcher] = field(factory=set[Watcher], repr=False)
     stored: bool = False
 
     @property

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 import sniffio
-import trio
 from attrs import frozen
 
 
@@ -31,5 +30,7 @@ class Clock:
 def current_clock() -> Clock:
     """Return the clocks of the loop that runs this task."""
     if sniffio.current_async_library() == "trio":
+        import trio  # noqa: PLC0415 - a program on asyncio does not pay for it
+
         return Clock(trio.lowlevel.current_clock().current_time)
     return Clock(asyncio.get_running_loop().time)

@@ -72,9 +72,9 @@ class VenueContext:
     origin: OriginContext
     keeper: ActorRef[Any] | None = None
     connections: DynamicSupervisor | None = None
-    links: dict[str, ActorRef[Any]] = field(factory=dict)
-    sessions: dict[str, ActorRef[Any]] = field(factory=dict)
-    supervisors: dict[str, ActorRef[Any]] = field(factory=dict)
+    links: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
+    sessions: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
+    supervisors: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     look_pending: bool = False
 
 
@@ -104,15 +104,15 @@ class Context:
     connect: Connect
     registry: Registry = field(init=False)
     uniform: Callable[[float, float], float] = random.uniform
-    venues: dict[str, VenueContext] = field(factory=dict)
-    origins: dict[str, OriginContext] = field(factory=dict)
+    venues: dict[str, VenueContext] = field(factory=dict[str, VenueContext])
+    origins: dict[str, OriginContext] = field(factory=dict[str, OriginContext])
     notes: deque[Note] = field(factory=lambda: deque(maxlen=NOTES))
     notes_lost: int = 0
     store_note: Callable[[Note], bool] | None = None
     venue_supervisor: DynamicSupervisor | None = None
     consumer_supervisor: DynamicSupervisor | None = None
     writer: ActorRef[Any] | None = None
-    consumers: set[ActorRef[Any]] = field(factory=set)
+    consumers: set[ActorRef[Any]] = field(factory=set[ActorRef[Any]])
     threads: CapacityLimiter = field(factory=lambda: CapacityLimiter(SYNC_CALLBACKS))
     draining: bool = False
 

@@ -27,7 +27,7 @@ from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
-from wsmgr.manager.runtime.ledger import subscription_row
+from wsmgr.manager.runtime.rows import subscription_row
 from wsmgr.manager.runtime.views import (
     ConnectionView,
     EventView,

@@ -15,6 +15,7 @@ from wsmgr.manager.model.errors import (
     SubscribeTimeoutError,
     SubscriptionClosedError,
     SubscriptionFailedError,
+    WsmgrError,
 )
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.subscription import Entry, State
@@ -151,18 +152,13 @@ class Subscription:
     async def wait_for(self, states: frozenset[State], *, timeout: float | None = None) -> None:
         """Return as soon as the subscription is in one of `states`; raises what `wait_live` raises."""
         entry = self._entry
-        changed = anyio.Event()
-        watch: Callable[[Entry], None] = lambda _entry: changed.set()  # noqa: E731 - one object, to be removed again
-        entry.watchers.add(watch)
+        watch = _Watch(entry, states)
         try:
             with anyio.move_on_after(math.inf if timeout is None else timeout):
-                while entry.state not in states:
-                    _refuse(entry)
-                    await changed.wait()
-                    changed = anyio.Event()
+                await watch.wait()
                 return
         finally:
-            entry.watchers.discard(watch)
+            watch.stop()
         raise SubscribeTimeoutError(self.key, entry.state.value, waits_for(entry), next_attempt_at(entry))
 
     async def unsubscribe(self) -> None:
@@ -212,17 +208,47 @@ class Subscription:
                 raise error
 
 
-def _refuse(entry: Entry) -> None:
-    """Raise where waiting on makes no sense."""
+class _Watch:
+    """Waits for a state of a subscription, or for one that makes waiting senseless.
+
+    The first such change counts: another caller may withdraw a refused subscription before this one wakes up.
+    """
+
+    def __init__(self, entry: Entry, states: frozenset[State]) -> None:
+        self._entry = entry
+        self._states = states
+        self._done = anyio.Event()
+        self._error: WsmgrError | None = None
+        entry.watchers.add(self._look)
+        self._look(entry)
+
+    async def wait(self) -> None:
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        self._entry.watchers.discard(self._look)
+
+    def _look(self, entry: Entry) -> None:
+        if self._done.is_set():
+            return
+        self._error = None if entry.state in self._states else _hopeless(entry)
+        if self._error is not None or entry.state in self._states:
+            self._done.set()
+
+
+def _hopeless(entry: Entry) -> WsmgrError | None:
+    """Return why waiting on makes no sense, or None where it does."""
     match entry.state:
         case State.REJECTED:
-            raise RejectedError(entry.key, entry.error or "no reason given")
+            return RejectedError(entry.key, entry.error or "no reason given")
         case State.FAILED:
-            raise SubscriptionFailedError(f"{entry.key} is parked: {entry.error}")
+            return SubscriptionFailedError(f"{entry.key} is parked: {entry.error}")
         case State.CLOSED:
-            raise SubscriptionClosedError(f"{entry.key} was ended")
+            return SubscriptionClosedError(f"{entry.key} was ended")
         case _:
-            return
+            return None
 
 
 def waits_for(entry: Entry) -> str:

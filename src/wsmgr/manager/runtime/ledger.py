@@ -15,6 +15,7 @@ from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened, Note
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.runtime.rows import metrics_row, restore_counters, subscription_row
 from wsmgr.manager.store import queries
 from wsmgr.manager.store.changes import (
     AddEvent,
@@ -55,7 +56,7 @@ class Ledger:
 
     _context: Context
     _next_gap: int = field(default=1, init=False)
-    _open_gaps: dict[str, int] = field(factory=dict, init=False)
+    _open_gaps: dict[str, int] = field(factory=dict[str, int], init=False)
     _refreshed: float = field(default=0.0, init=False)
 
     def collect(self) -> Sequence[Change]:
@@ -208,65 +209,6 @@ class Ledger:
         if fact.subscription_id in self._context.registry.entries:
             return []
         return [CloseSubscription(id=fact.subscription_id, at=wall)]
-
-
-def subscription_row(entry: Entry, wall: float) -> SubscriptionRow:
-    """Return the row of a subscription."""
-    return SubscriptionRow(
-        id=entry.id,
-        venue=entry.venue,
-        type=entry.type.name,
-        key=entry.key,
-        params=entry.atom.params,
-        connection_class=entry.type.connection_class.value,
-        kept=entry.kept,
-        owner=entry.owner,
-        state=entry.state.value,
-        error=entry.error,
-        epoch=entry.epoch,
-        subscribed_at=entry.subscribed_at,
-        updated_at=wall,
-    )
-
-
-def metrics_row(entry: Entry, *, now: float, wall: float) -> MetricsRow:
-    """Return the counters of a subscription; what its present consumers have dropped is among them."""
-    counters = entry.counters
-    uptime = max(0.0, wall - entry.subscribed_at)
-    live = counters.live(now)
-    return MetricsRow(
-        subscription_id=entry.id,
-        message_count=counters.messages,
-        byte_count=counters.bytes,
-        first_message_at=counters.first_at,
-        last_message_at=counters.last_at,
-        messages_per_minute=counters.messages_per_minute(now),
-        uptime_seconds=uptime,
-        live_seconds=live,
-        availability=min(1.0, live / uptime) if uptime > 0 else 0.0,
-        reconnects=counters.reconnects,
-        gap_count=counters.gaps,
-        gap_seconds=counters.gap_seconds,
-        dropped=counters.dropped + sum(buffer.dropped for buffer in entry.buffers),
-        duplicates=counters.duplicates,
-    )
-
-
-def restore_counters(entry: Entry, row: MetricsRow) -> None:
-    """Let the counters of a subscription go on from a stored row."""
-    counters = entry.counters
-    counters.messages = row.message_count
-    counters.bytes = row.byte_count
-    counters.first_at = row.first_message_at
-    counters.last_at = row.last_message_at
-    counters.live_seconds = row.live_seconds
-    counters.reconnects = row.reconnects
-    counters.gaps = row.gap_count
-    counters.gap_seconds = row.gap_seconds
-    counters.dropped = row.dropped
-    counters.duplicates = row.duplicates
-    counters.resume_sampling()
-    counters.mark_stored()
 
 
 def _event_row(fact: Fact, wall: float) -> EventRow:

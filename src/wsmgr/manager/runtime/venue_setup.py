@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wsmgr.manager.model.dialling import Dialling
@@ -12,9 +12,10 @@ from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 from wsmgr.manager.venues.dialects import dialect_named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from wsmgr.manager.config import Config, VenueConfig
+    from wsmgr.manager.model.joining import Compose
     from wsmgr.manager.model.subscription_type import SubscriptionType
     from wsmgr.manager.venues.dialect import Dialect
 
@@ -61,19 +62,18 @@ def _origin(context: Context, config: VenueConfig, dialect: Dialect, url: str) -
     name = f"{dialect.name}:{_host(url)}"
     found = context.origins.get(name)
     if found is None:
-        quotas = dialect.quotas.override(_plain(config.quotas))
+        quotas = dialect.quotas.override(config.quotas)
         origin = Origin(name=name, quotas=quotas)
         found = OriginContext(origin=origin, dialling=Dialling(origin.dials, context.uniform))
         context.origins[name] = found
     return found
 
 
-def _compose(dialect: Dialect, subscription_type: SubscriptionType) -> Any:  # noqa: ANN401 - a bound function
-    return lambda frames: dialect.compose(subscription_type, frames)
+def _compose(dialect: Dialect, subscription_type: SubscriptionType) -> Compose:
+    def compose(frames: Sequence[bytes]) -> bytes:
+        return dialect.compose(subscription_type, frames)
 
-
-def _plain(quotas: Mapping[str, object]) -> dict[str, object]:
-    return dict(quotas)
+    return compose
 
 
 def _host(url: str) -> str:

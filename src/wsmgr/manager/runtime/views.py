@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wsmgr.manager.model.subscription_type import ConnectionClass, SubscriptionType
-from wsmgr.manager.runtime.ledger import metrics_row
+from wsmgr.manager.runtime.rows import metrics_row
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
