@@ -80,6 +80,28 @@ async def test_listener_that_raises_harms_nobody(
     assert any(record.exc_info for record in caplog.records)
 
 
+async def test_crash_whose_error_says_that_it_is_expected_is_no_alarm(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A lost connection is part of the work: one line, no traceback. It is a crash all the same: it is restarted."""
+    caplog.set_level(logging.DEBUG, logger="wsmgr.actors")
+
+    class LostError(Exception):
+        expected = True
+
+    async def lose(_probe: Probe) -> None:
+        raise LostError("the line went dead")
+
+    async with Supervisor([ChildSpec("line", Probe)]) as supervisor:
+        first = supervisor.which_children()[0].ref
+        assert first is not None
+        first.cast(lose)
+        await settle(lambda: supervisor.which_children()[0].ref is not first)
+    ends = [record for record in caplog.records if "the line went dead" in record.getMessage()]
+    assert [logging.INFO] == [record.levelno for record in ends if record.getMessage().startswith(str(first))]
+    assert not any(record.exc_info for record in caplog.records)
+
+
 async def test_crash_is_an_error_in_the_log_and_an_expected_end_is_not(
     recorder: EventRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:

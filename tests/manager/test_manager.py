@@ -224,6 +224,16 @@ async def test_a_refusal_reaches_the_caller_in_the_venues_words(simulator: Simul
         assert [] == manager.list_subscriptions()
 
 
+async def test_two_callers_who_are_refused_at_once_both_hear_it(simulator: SimulatorThread) -> None:
+    """The second does not merely find the subscription gone."""
+    async with running(simulator) as manager:
+        results = await manager.subscribe_many([("trades", {"coin": "NOPE"})] * 3)
+        assert ["Invalid subscription"] * 3 == [
+            str(getattr(result, "words", result))[:20] for result in results
+        ]
+        assert [] == manager.list_subscriptions()
+
+
 @pytest.mark.parametrize(
     ("type_name", "params", "error", "words"),
     [

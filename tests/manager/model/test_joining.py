@@ -213,9 +213,7 @@ def test_pure_events_begin_with_the_next_event() -> None:
 def test_a_state_of_the_old_socket_is_not_given_as_the_present_one() -> None:
     """What came before a gap is either withheld or says so."""
     world = World()
-    quiet = SubscriptionType(
-        name="candle", channel=("candle",), first_proof=FirstProof.ACK, kind=Kind.STATE
-    )
+    quiet = SubscriptionType(name="candle", channel=("candle",), first_proof=FirstProof.ACK, kind=Kind.STATE)
     wish = Atom(type=quiet, params={}, wire_key="candle")
     entry = world.make_live(wish)
     world.deliver(entry, data(wish, entry.key))

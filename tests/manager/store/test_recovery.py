@@ -164,7 +164,9 @@ def test_what_was_moved_aside_keeps_its_log(used: StateDirectory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("database_loss", "copy_loss"), list(itertools.product([Path.unlink, damage], repeat=2)), ids=lambda loss: loss.__name__
+    ("database_loss", "copy_loss"),
+    list(itertools.product([Path.unlink, damage], repeat=2)),
+    ids=lambda loss: loss.__name__,
 )
 def test_with_neither_the_start_is_refused_and_nothing_is_changed(
     used: StateDirectory, database_loss: Callable[[Path], None], copy_loss: Callable[[Path], None]
