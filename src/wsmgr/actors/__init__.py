@@ -50,7 +50,7 @@ from .messages import (
     StateTimeout,
     Stop,
 )
-from .reasons import Crash, ExitReason, Killed, NoProc, Normal, Shutdown
+from .reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, Killed, NoProc, Normal, Shutdown
 from .ref import ActorRef, Monitor
 from .registry import Registry, Via
 from .spec import ChildSpec
@@ -59,6 +59,7 @@ from .supervisor import Supervisor
 from .timers import Timer
 
 __all__ = [
+    "REACHED_MAX_RESTART_INTENSITY",
     "Actor",
     "ActorError",
     "ActorRef",

@@ -185,7 +185,9 @@ def _level(event: Event) -> tuple[int, BaseException | None]:
             return logging.ERROR, reason.error if isinstance(reason, Crash) else masked
         case GaveUp() | ShutdownError() | Zombie():
             return logging.ERROR, None
-        case DeadLetter(why="exited", ref=ref) if ref.exit_reason is not None and is_expected(ref.exit_reason):
+        case DeadLetter(why="exited", ref=ref) if ref.exit_reason is not None and is_expected(
+            ref.exit_reason
+        ):
             # It ended in an orderly way, and so nobody waits for what it left.
             return logging.DEBUG, None
         case Restarting() | DeadLetter():

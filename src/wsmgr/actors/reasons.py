@@ -14,11 +14,15 @@ No clock, no loop and no anyio here: everything is a plain value.
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from attrs import frozen
 
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled"})
+
+
+REACHED_MAX_RESTART_INTENSITY: Final = "reached_max_restart_intensity"
+"""The detail of the `Shutdown` with which a supervisor ends that has used up its restarts."""
 
 
 @frozen

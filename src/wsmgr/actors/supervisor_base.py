@@ -21,7 +21,7 @@ from .errors import ForeignCancellationError, StartError, SupervisorError
 from .events import Event, GaveUp, Reporter, Restarting
 from .intensity import RestartWindow
 from .nursery import Nursery
-from .reasons import Crash, ExitReason, NoProc, Shutdown
+from .reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, NoProc, Shutdown
 from .ref import ActorRef
 from .requests import Request, comes_from
 from .restart import Verdict, judge
@@ -303,7 +303,7 @@ class SupervisorBase(Nursery):
 
     async def _attempt(self, child: Child, attempt: int) -> None:
         if not self._window.admit(anyio.current_time()):
-            self._give_up(child, "reached_max_restart_intensity")
+            self._give_up(child, REACHED_MAX_RESTART_INTENSITY)
             return
         self._announce(child, 0.0, attempt)
         await self._end_group(child)

@@ -20,6 +20,7 @@ from anyio import to_thread
 from wsmgr.manager.config import Config, load_config
 from wsmgr.manager.model.delivery import Item, Policy
 from wsmgr.manager.model.errors import ManagerClosedError, UsageError, WsmgrError
+from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.runtime import tree
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
@@ -111,6 +112,7 @@ class Manager:
             recovery = await to_thread.run_sync(self._open_state, stack)
             context = Context(current_clock(), select())
             add_venues(context, self._config)
+            _note_recovery(context, recovery)
             ledger = Ledger(context)
             await to_thread.run_sync(ledger.restore, recovery.database)
             context.store_note = ledger.store_note
@@ -304,6 +306,16 @@ class Manager:
 
     def _drain(self, context: Context) -> None:
         context.draining = True
+
+
+def _note_recovery(context: Context, recovery: Recovery) -> None:
+    """Tell what a start found that a user must know: history that is gone, a database that was changed."""
+    if recovery.why is not None:
+        moved = None if recovery.moved_aside is None else str(recovery.moved_aside)
+        detail = {"why": recovery.why, "moved_aside": moved, "restored": recovery.restored}
+        context.note(Fact(kind="state_recovered", level="error", detail=detail))
+    if recovery.migrated:
+        context.note(Fact(kind="database_migrated", detail={"migrations": list(recovery.migrated)}))
 
 
 def check_policy(policy: str | Policy | None) -> Policy | None:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from anyio import to_thread
 
 from wsmgr.actors import Actor, Continue, ExitReason, MailboxPolicy, Normal, Shutdown, Stop
-from wsmgr.manager.model.errors import SubscriptionFailedError
+from wsmgr.manager.model.errors import (
+    LaggedError,
+    ManagerClosedError,
+    SubscriptionClosedError,
+    SubscriptionFailedError,
+)
 from wsmgr.manager.model.fact import Fact, Level
 
 if TYPE_CHECKING:
@@ -102,11 +107,19 @@ class CallbackConsumer(Actor[Any]):
             self._to_tell = None
         if failed is not None:
             return self._park(failed)
-        if buffer.failed or buffer.closed is not None:
-            return None if len(buffer) else Stop(Normal())
         if len(buffer):
             self._wake()
+        elif buffer.failed or buffer.closed is not None:
+            return self._end()
         return None
+
+    def _end(self) -> Stop:
+        """End with the stream; a callback cannot be told that it was an end by an error, so that is an event."""
+        buffer = self._handle.buffer
+        error = LaggedError(buffer.dropped) if buffer.failed else buffer.closed
+        if error is not None and not isinstance(error, SubscriptionClosedError | ManagerClosedError):
+            self._context.note(self._fact("consumer_failed", "error", error))
+        return Stop(Normal())
 
     async def _call_each(self, items: list[Item]) -> Exception | None:
         for item in items:
@@ -152,5 +165,9 @@ class CallbackConsumer(Actor[Any]):
             kind=kind,
             level=level,
             subscription_id=self._handle.id,
-            detail={"error": f"{type(error).__name__}: {error}", "failures": self._failures},
+            detail={
+                "error": f"{type(error).__name__}: {error}",
+                "failures": self._failures,
+                "dropped": self._handle.dropped,
+            },
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from wsmgr.actors import Actor, ActorRef, CallExitError, ChildSpec, Continue, Down, SupervisorError, Timer
+from wsmgr.manager.model import progress
 from wsmgr.manager.model.fact import Fact
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 BEAT = 1.0
 LATE = 1.0
 RETRIES = (5.0, 60.0, 300.0, 900.0, 3600.0)
+HEALTHY = 600.0
 
 
 @frozen
@@ -47,7 +49,6 @@ class Caretaker(Actor[Any]):
         """Bind what the caretaker works with."""
         self._context = context
         self._venue_spec = venue_spec
-        self._failures: dict[str, int] = {}
         self._running: dict[int, str] = {}
         self._beat_at: float | None = None
 
@@ -56,10 +57,13 @@ class Caretaker(Actor[Any]):
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
-        """Start every venue, and the beat."""
+        """Adopt the venues that run, start the others, and begin the beat."""
         self.send_interval(BEAT, _Beat())
         for venue in self._context.venues.values():
-            await self._start(venue)
+            if venue.running is not None and venue.running.alive:
+                self._watch(venue, venue.running)
+            else:
+                await self._start(venue)
 
     async def handle_info(self, message: object) -> None:
         """Keep the beat; try a venue again that gave up."""
@@ -83,6 +87,11 @@ class Caretaker(Actor[Any]):
             self._park(venue.model.name, str(error))
             return
         venue.model.error = None
+        venue.running = running
+        venue.started_at = self._context.clock.monotonic()
+        self._watch(venue, running)
+
+    def _watch(self, venue: VenueContext, running: ActorRef[Any]) -> None:
         self._running[running.id] = venue.model.name
         self.monitor(running)
 
@@ -92,10 +101,24 @@ class Caretaker(Actor[Any]):
             self._park(name, str(down.reason))
 
     def _park(self, name: str, why: str) -> None:
-        failures = self._failures.get(name, 0)
-        self._failures[name] = failures + 1
-        delay = RETRIES[min(failures, len(RETRIES) - 1)]
-        self._context.venues[name].model.error = why
+        venue = self._context.venues[name]
+        clock = self._context.clock
+        venue.running = None
+        if venue.started_at is not None and clock.monotonic() - venue.started_at > HEALTHY:
+            venue.failures = 0
+        delay = RETRIES[min(venue.failures, len(RETRIES) - 1)]
+        venue.failures += 1
+        venue.model.error = why
+        for connection in venue.model.connections:
+            if connection.usable:
+                # Whoever would have said so is gone with the venue's tree.
+                progress.lost(
+                    self._context.registry,
+                    connection,
+                    reason=f"the venue was parked: {why}",
+                    now=clock.monotonic(),
+                    wall=clock.wall(),
+                )
         self._context.note(
             Fact(
                 kind="venue_parked",

@@ -62,6 +62,10 @@ class VenueContext:
         connections: The supervisor of its connections, or None while there is none.
         links: The links by connection id.
         sessions: The sessions of open sockets by connection id.
+        supervisors: The supervisors of connections by connection id.
+        running: The supervisor of the venue's tree, or None while it is parked.
+        started_at: When that was started (monotonic), or None.
+        failures: How often it gave up in a row.
         look_pending: Whether the keeper has been told to look and has not looked yet.
     """
 
@@ -75,6 +79,9 @@ class VenueContext:
     links: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     sessions: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     supervisors: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
+    running: ActorRef[Any] | None = None
+    started_at: float | None = None
+    failures: int = 0
     look_pending: bool = False
 
 

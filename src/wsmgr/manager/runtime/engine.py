@@ -128,6 +128,7 @@ class Engine:
             self._check_quota(venue_context, entry)
         handle = Subscription(self.context, entry, policy=policy, events=events)
         self.context.look(entry.venue)
+        kept_by_us = keep and not entry.kept
         try:
             if keep:
                 await self._keep(entry, owner)
@@ -135,13 +136,15 @@ class Engine:
                 await handle.wait_for(WAITS[wait], timeout=timeout)
         except (RejectedError, SubscriptionFailedError, SubscriptionClosedError):
             handle.release()
-            if new:
-                await self._withdraw(entry, "its refusal")
+            if kept_by_us:
+                # The caller hears of the refusal, and so does not want it any more.
+                entry.kept = False
+            await self._withdraw_unwanted(entry, "its refusal")
             raise
         except WsmgrError:
             handle.release()
-            if new and not keep:
-                await self._withdraw(entry, "the caller's timeout")
+            if new:
+                await self._withdraw_unwanted(entry, "the caller's timeout")
             raise
         except BaseException:
             handle.release()
@@ -347,6 +350,11 @@ class Engine:
         entry.kept = True
         entry.owner = owner if entry.owner is None else entry.owner
         await self._commit([PutSubscription(subscription_row(entry, self.context.clock.wall()))])
+
+    async def _withdraw_unwanted(self, entry: Entry, by: str) -> None:
+        """End a subscription that its caller gives up, unless somebody else holds it or keeps it."""
+        if not entry.kept and not entry.buffers:
+            await self._withdraw(entry, by)
 
     async def _withdraw(self, entry: Entry, by: str) -> None:
         registry = self.context.registry

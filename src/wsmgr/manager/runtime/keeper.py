@@ -9,7 +9,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.actors import Actor, ActorRef, ChildSpec, Continue, Down, MailboxPolicy, SupervisorError, Timer
+from wsmgr.actors import (
+    REACHED_MAX_RESTART_INTENSITY,
+    Actor,
+    CallExitError,
+    Continue,
+    Down,
+    MailboxPolicy,
+    Shutdown,
+    SupervisorError,
+    Timer,
+)
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.reconciliation import (
     CloseConnection,
@@ -27,6 +37,7 @@ from wsmgr.manager.runtime.session import Hang, Send
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wsmgr.actors import ActorRef, ChildSpec
     from wsmgr.manager.model.connection import Connection
 
 
@@ -77,7 +88,7 @@ class Keeper(Actor[Any]):
     async def handle_info(self, message: object) -> None:
         """Look when something falls due; park a connection that used up its restarts."""
         if isinstance(message, Down):
-            self._parked(message)
+            await self._ended(message)
         await self._look()
 
     async def _look(self) -> None:
@@ -144,16 +155,27 @@ class Keeper(Actor[Any]):
             # It ended on its own in the meantime, which is what was wanted.
             return
 
-    def _parked(self, down: Down) -> None:
+    async def _ended(self, down: Down) -> None:
+        """Park a connection that used up its restarts; start one again that ended in another way."""
         connection_id = self._watched.pop(down.ref.id, None)
         if connection_id is None or self._venue.supervisors.get(connection_id) is not down.ref:
             return
         del self._venue.supervisors[connection_id]
         connection = self._context.connection(connection_id)
-        if connection is None:
+        if connection is None or self._context.draining:
             return
         clock = self._context.clock
-        text = connection.reason or f"its supervisor ended: {down.reason}"
-        progress.parked(self._context.registry, connection, text, now=clock.monotonic(), wall=clock.wall())
-        if self._venue.origin.dialer is not None:
-            self._venue.origin.dialer.cast(Withdrawn(connection_id))
+        registry = self._context.registry
+        if down.reason == Shutdown(REACHED_MAX_RESTART_INTENSITY):
+            text = connection.reason or "it used up its restarts"
+            progress.parked(registry, connection, text, now=clock.monotonic(), wall=clock.wall())
+            if self._venue.origin.dialer is not None:
+                self._venue.origin.dialer.cast(Withdrawn(connection_id))
+            return
+        reason = f"its supervisor ended: {down.reason}"
+        progress.lost(registry, connection, reason=reason, now=clock.monotonic(), wall=clock.wall())
+        try:
+            await self._start(connection)
+        except (SupervisorError, CallExitError):
+            # The supervisor of all connections is ending too; the keeper that follows starts them again.
+            return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -54,6 +55,7 @@ class PicowsSocket(picows.WSListener):
         self._pings = Pings()
         self._abort_timer: asyncio.TimerHandle | None = None
         self._transport: WSTransport
+        self._socket: socket.socket
 
     async def send(self, frame: bytes | str) -> None:
         """Send one text frame, after waiting for room where the peer does not read."""
@@ -97,6 +99,7 @@ class PicowsSocket(picows.WSListener):
         """Put the tap between the loop and picows (called by picows, once)."""
         self._transport = transport
         loop_transport = transport.underlying_transport
+        self._socket = loop_transport.get_extra_info("socket")
         loop_transport.set_protocol(_Tap(cast(asyncio.BufferedProtocol, loop_transport.get_protocol()), self))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 (picows' signature)
@@ -217,7 +220,12 @@ class PicowsSocket(picows.WSListener):
         self._abort_timer = self._loop.call_later(LEAVE_TIMEOUT, self._abort)
 
     def _abort(self) -> None:
-        self._transport.disconnect(graceful=False)
+        try:
+            self._transport.disconnect(graceful=False)
+        except AttributeError:
+            # Up to Python 3.11.3 asyncio's TLS transport forgets its protocol when it is closed twice, and can then not abort.
+            with contextlib.suppress(OSError):  # the connection is gone already
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _deliver(self) -> None:
         batch = self._batch
