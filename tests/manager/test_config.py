@@ -71,7 +71,7 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file(
         (
             {"venues": {"desk": {"dialect": "hyperliquid", "url": "http://x"}}},
             (),
-            "'http://x'.*no WebSocket address",
+            "url of .venues.desk. cannot be used: .*'http://x'",
         ),
         (
             {"venues": {"desk": {"dialect": "hyperliquid", "quotas": []}}},

@@ -393,7 +393,7 @@ async def test_wrong_options_are_refused() -> None:
     """A wrong configuration is refused when the manager is made."""
     with pytest.raises(UsageError, match="no venue 'nowhere'"):
         Manager(venues=["nowhere"])
-    with pytest.raises(UsageError, match="WebSocket address"):
+    with pytest.raises(UsageError, match="cannot be used"):
         Manager(url="http://example.org")
     with pytest.raises(UsageError, match="no quota 'sokets'"):
         async with Manager(config={"venues": {"hyperliquid": {"quotas": {"sokets": 3}}}}):

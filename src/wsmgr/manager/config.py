@@ -22,11 +22,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.transport.protocol import Dial
 
 DEFAULT_VENUE = "hyperliquid"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -102,14 +102,11 @@ def check_url(text: str, *, what: str) -> str:
         ConfigurationError: It is none.
     """
     try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
+        Dial(url=text)
+    except ValueError as error:
         raise ConfigurationError(
-            f"{what} is {text!r}, which is no WebSocket address; one looks like ws://127.0.0.1:9000/ws"
-        )
+            f"{what} cannot be used: {error}; an address looks like ws://127.0.0.1:9000/ws"
+        ) from error
     return text
 
 

@@ -112,10 +112,10 @@ class Manager:
             recovery = await to_thread.run_sync(self._open_state, stack)
             context = Context(current_clock(), select())
             add_venues(context, self._config)
-            _note_recovery(context, recovery)
             ledger = Ledger(context)
+            context.on_note = ledger.take
+            _note_recovery(context, recovery)
             await to_thread.run_sync(ledger.restore, recovery.database)
-            context.store_note = ledger.store_note
             engine: Engine
             desired = None if self._state_dir is None else self._state_dir.desired
 

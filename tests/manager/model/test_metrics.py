@@ -78,7 +78,7 @@ def test_counters_are_stored_only_when_something_was_counted() -> None:
 
     def changed() -> bool:
         found = counters.dirty
-        counters.mark_stored()
+        counters.mark_stored(0)
         return found
 
     dirty += [changed(), changed()]

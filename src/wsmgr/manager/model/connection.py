@@ -85,10 +85,6 @@ class Claim:
         """Whether an unsubscribe is to be written."""
         return self.phase is Phase.ENDING and self.deadline is None
 
-    def holds_user(self) -> bool:
-        """Whether the venue counts this claim's user because of it."""
-        return self.atom.user is not None and self.phase is not Phase.GONE
-
 
 @define(eq=False)
 class Connection:
@@ -116,6 +112,8 @@ class Connection:
         privates: How many of them tell about an account.
         routes: The subscriptions whose frames may come on it, by wire key.
         claims: What the venue was asked for on the present socket, by wire key.
+        unsettled: Those of them that something is to be done about or waited for: all but the held ones.
+        held_users: How many held claims name each user.
         late: Frames that came for quarantined wire keys.
         unrouted: Frames that no subscription wanted.
         unparsed: Frames that could not be parsed or whose channel is unknown.
@@ -145,6 +143,8 @@ class Connection:
     privates: int = 0
     routes: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
     claims: dict[str, Claim] = field(factory=dict[str, Claim], repr=False)
+    unsettled: dict[str, Claim] = field(factory=dict[str, Claim], repr=False)
+    held_users: dict[str, int] = field(factory=dict[str, int], repr=False)
     _claims_by_key: dict[str, Claim] = field(factory=dict[str, Claim], repr=False)
     late: int = 0
     unrouted: int = 0
@@ -192,17 +192,39 @@ class Connection:
         self.drop_claim(claim.atom.wire_key)
         self.claims[claim.atom.wire_key] = claim
         self._claims_by_key[claim.key] = claim
+        self._enter(claim)
+
+    def set_phase(self, claim: Claim, phase: Phase) -> None:
+        """Note how far a claim has come."""
+        self._leave(claim)
+        claim.phase = phase
+        self._enter(claim)
 
     def drop_claim(self, wire_key: str) -> None:
         """Forget the claim of a wire key, where there is one."""
         claim = self.claims.pop(wire_key, None)
         if claim is not None:
             del self._claims_by_key[claim.key]
+            self._leave(claim)
 
     def clear_claims(self) -> None:
         """Forget every claim: a new socket knows nothing."""
         self.claims.clear()
+        self.unsettled.clear()
+        self.held_users.clear()
         self._claims_by_key.clear()
+
+    def _enter(self, claim: Claim) -> None:
+        if claim.phase is not Phase.HELD:
+            self.unsettled[claim.atom.wire_key] = claim
+        elif claim.atom.user is not None:
+            _count(self.held_users, claim.atom.user, 1)
+
+    def _leave(self, claim: Claim) -> None:
+        if claim.phase is not Phase.HELD:
+            del self.unsettled[claim.atom.wire_key]
+        elif claim.atom.user is not None:
+            _count(self.held_users, claim.atom.user, -1)
 
     def add(self, entry: Entry) -> None:
         """Place a subscription here."""
@@ -211,7 +233,7 @@ class Connection:
         self.empty_since = None
         self.privates += entry.type.private
         if entry.user is not None:
-            self.users[entry.user] = self.users.get(entry.user, 0) + 1
+            _count(self.users, entry.user, 1)
 
     def remove(self, entry: Entry, now: float) -> None:
         """Take a subscription off, with its route; its wire key is not quarantined by this."""
@@ -219,11 +241,16 @@ class Connection:
             del self.members[entry.wire_key]
             self.privates -= entry.type.private
             if entry.user is not None:
-                self.users[entry.user] -= 1
-                if not self.users[entry.user]:
-                    del self.users[entry.user]
+                _count(self.users, entry.user, -1)
         if self.routes.get(entry.wire_key) is entry:
             del self.routes[entry.wire_key]
         entry.connection = None
         if not self.members:
             self.empty_since = now
+
+
+def _count(users: dict[str, int], user: str, change: int) -> None:
+    """Change how often a user is counted; one that is not counted any more is forgotten."""
+    users[user] = users.get(user, 0) + change
+    if not users[user]:
+        del users[user]

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
+import msgspec
 from attrs import define, evolve, field
 
 from wsmgr.manager.model.continuity import Event, Gap, Lagged
@@ -245,23 +246,7 @@ def with_gap(message: Message, gap: Gap | None, *, snapshot: bool = False) -> Me
         gap: The copy's gap.
         snapshot: Whether the copy is a snapshot even if the original is none.
     """
-    return Message(
-        source=message.source,
-        channel=message.channel,
-        seq=message.seq,
-        epoch=message.epoch,
-        connection=message.connection,
-        received_at=message.received_at,
-        raw=message.raw,
-        venue_time=message.venue_time,
-        venue_seq=message.venue_seq,
-        snapshot=message.snapshot or snapshot,
-        replayed=message.replayed,
-        healed=message.healed,
-        composed=message.composed,
-        duplicates=message.duplicates,
-        gap=gap,
-    )
+    return msgspec.structs.replace(message, gap=gap, snapshot=message.snapshot or snapshot)
 
 
 def _succeeding(replaced: Message, message: Message) -> Message:

@@ -10,12 +10,16 @@ runs, and compacting costs each frame a constant share.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+import msgspec
 from attrs import define, field
 
 from wsmgr.manager.model.errors import WsmgrError
-from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.subscription_type import Join
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.message import Message
 
 COMPACT_BYTES = 64 * 2**10
 
@@ -101,17 +105,13 @@ def replay(join: Join, last: Message | None, log: Log | None) -> Message | None:
 
 def _replayed(last: Message, raw: bytes, *, composed: bool) -> Message:
     """Return a replayed message: it carries the number of the newest message in it and does not advance it."""
-    return Message(
-        source=last.source,
-        channel=last.channel,
-        seq=last.seq,
-        epoch=last.epoch,
-        connection=last.connection,
-        received_at=last.received_at,
+    return msgspec.structs.replace(
+        last,
         raw=raw,
-        venue_time=last.venue_time,
-        venue_seq=last.venue_seq,
         snapshot=True,
         replayed=True,
         composed=composed,
+        duplicates=0,
+        gap=None,
+        _data=msgspec.UNSET if raw is not last.raw else last._data,  # noqa: SLF001 - the copy shares what was decoded
     )

@@ -61,12 +61,12 @@ class Counters:
         """Whether anything was counted since the counters were last stored."""
         return self.changed or self.messages != self.stored
 
-    def mark_stored(self) -> None:
-        """Note that the store knows the present counts."""
+    def mark_stored(self, dropped: int) -> None:
+        """Note that the store knows the present counts; `dropped` is what it was told of drops."""
         self.changed = False
         self.stored = self.messages
         self.stored_bytes = self.bytes
-        self.stored_dropped = self.dropped
+        self.stored_dropped = dropped
 
     def begin_live(self, now: float) -> None:
         """Note that the stream became live."""

@@ -10,7 +10,6 @@ from market data while a socket is free; then the fewest sockets.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -18,6 +17,8 @@ from attrs import frozen
 from wsmgr.manager.model.connection import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from wsmgr.manager.model.quota import Quotas
     from wsmgr.manager.model.subscription import Entry
 
@@ -65,7 +66,15 @@ class Usage:
 
     connections: int
     subscriptions: int
-    users: Collection[str]
+    users: set[str]
+
+    def with_one_more(self, user: str | None, *, opened: bool) -> Usage:
+        """Return the usage after a subscription was placed; the set of users is handed on, and grows."""
+        if user is not None:
+            self.users.add(user)
+        return Usage(
+            connections=self.connections + opened, subscriptions=self.subscriptions + 1, users=self.users
+        )
 
 
 Decision = Place | Open | Refuse

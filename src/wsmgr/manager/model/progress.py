@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Phase
 from wsmgr.manager.model.continuity import Failed, Interrupted, Interruption, Live, Rejected, Resumed
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
-from wsmgr.manager.model.subscription import Entry, State, move
+from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
 from wsmgr.manager.model.subscription_key import subscription_id
 from wsmgr.manager.model.subscription_type import FirstProof
 
@@ -73,7 +73,11 @@ def lost(
     )
     for entry in tuple(connection.members.values()):
         _interrupt(registry, entry, interruption, now)
-    users = {claim.atom.user for claim in connection.claims.values() if claim.holds_user()}
+    users = {
+        claim.atom.user
+        for claim in connection.claims.values()
+        if claim.atom.user is not None and claim.phase is not Phase.GONE
+    }
     connection.routes.clear()
     connection.clear_claims()
     for user in users:
@@ -103,7 +107,7 @@ def acknowledged(
     claim = connection.claim_of(key)
     if claim is None:
         return False
-    _hold(claim)
+    _hold(connection, claim)
     entry = registry.entries.get(subscription_id(key))
     if entry is None or entry.connection is not connection or entry.state is not State.SUBSCRIBING:
         return True
@@ -129,7 +133,7 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
         return False
     claim.unanswered -= 1
     if claim.phase is Phase.ENDING and not claim.unanswered and claim.deadline is not None:
-        claim.phase = Phase.GONE
+        connection.set_phase(claim, Phase.GONE)
         claim.introduces = False
         claim.deadline = None
         claim.free_at = now + QUARANTINE
@@ -140,9 +144,10 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
 def prove(registry: Registry, entry: Entry, *, now: float, wall: float, quiet: bool = False) -> None:
     """The proof came that a subscription delivers: it is live, and an open gap ends here."""
     move(entry, State.LIVE)
-    claim = None if entry.connection is None else entry.connection.claim_of(entry.key)
-    if claim is not None:
-        _hold(claim)
+    connection = entry.connection
+    claim = None if connection is None else connection.claim_of(entry.key)
+    if connection is not None and claim is not None:
+        _hold(connection, claim)
     entry.quiet = quiet
     entry.was_live = True
     entry.deadline = None
@@ -234,7 +239,7 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
 
 def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float) -> None:
     """Park one subscription after a failure; it is tried again later and later, `alone`: on a connection of its own."""
-    if entry.state is State.LIVE:
+    if entry.state in DELIVERING:
         _open_gap(registry, entry, _since_last_message(entry, text), now)
     registry.unplace(entry, now)
     if entry.failed_at is not None and now - entry.failed_at > FAILURE_FORGOTTEN:
@@ -259,7 +264,7 @@ def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float
 
 def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> None:
     """Put a subscription back among those that have to be asked for, on the connection where it sits."""
-    if entry.state in {State.LIVE, State.STALE}:
+    if entry.state in DELIVERING:
         _open_gap(registry, entry, _since_last_message(entry, reason), now)
     connection = entry.connection
     if connection is not None:
@@ -274,7 +279,7 @@ def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> N
 
 
 def _interrupt(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
-    if entry.state in {State.LIVE, State.STALE}:
+    if entry.state in DELIVERING:
         _open_gap(registry, entry, interruption, now)
     if entry.state in {State.SUBSCRIBING, State.ACKNOWLEDGED, State.LIVE, State.STALE}:
         move(entry, State.LOST)
@@ -305,11 +310,11 @@ def _close_gap(registry: Registry, entry: Entry, *, now: float, wall: float) -> 
     registry.note(GapClosed(subscription_id=entry.id, gap=gap))
 
 
-def _hold(claim: Claim) -> None:
+def _hold(connection: Connection, claim: Claim) -> None:
     """Note that the venue has what the claim asked for."""
     claim.introduces = False
     if claim.phase is Phase.ASKED:
-        claim.phase = Phase.HELD
+        connection.set_phase(claim, Phase.HELD)
 
 
 def _attempts(entry: Entry, interruption: Interruption) -> int:

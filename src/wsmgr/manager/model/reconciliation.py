@@ -171,7 +171,7 @@ def _expire(registry: Registry, venue: Venue, now: float, wake: list[float]) -> 
         else:
             progress.ask_again(registry, entry, reason=f"no {what}", now=now)
     for connection in venue.connections:
-        for claim in list(connection.claims.values()):
+        for claim in list(connection.unsettled.values()):
             effect = _expire_claim(connection, claim, now, wake)
             if effect is not None:
                 recycled.setdefault(connection.id, effect)
@@ -219,18 +219,20 @@ def _place_all(
     ]
     if not waiting:
         return
+    usage = venue.origin.usage(now)
     for entry in _ordered(waiting):
         if entry.deadline is not None and entry.deadline > now:
             wake.append(entry.deadline)
             continue
         entry.deadline = None
-        usage = venue.origin.usage(now)
         match place(entry, venue.connections, venue.origin.quotas, usage, now):
             case Place(connection):
                 connection.add(entry)
+                usage = usage.with_one_more(entry.user, opened=False)
             case Open():
                 connection = _new_connection(venue, entry, urls)
                 connection.add(entry)
+                usage = usage.with_one_more(entry.user, opened=True)
                 yield OpenConnection(connection)
             case Refuse() as refusal:
                 _note_refusal(registry, entry, refusal)
@@ -284,7 +286,7 @@ def _write_all(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
         wake.append(origin.silent_until)
         return
     for connection in venue.connections:
-        for claim in connection.claims.values() if connection.ready else ():
+        for claim in connection.unsettled.values() if connection.ready else ():
             if not claim.to_be_written:
                 continue
             if origin.messages.free(now) <= 0:
@@ -321,11 +323,10 @@ def _askable(venue: Venue) -> Iterator[Entry]:
 def _known_users(venue: Venue) -> set[str]:
     """Return the users whom the origin's venue tracks already, by a subscription that was acknowledged."""
     return {
-        claim.atom.user
+        user
         for other in venue.origin.venues
         for connection in other.connections
-        for claim in connection.claims.values()
-        if claim.atom.user is not None and claim.phase is Phase.HELD
+        for user in connection.held_users
     }
 
 

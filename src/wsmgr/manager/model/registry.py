@@ -19,7 +19,7 @@ from wsmgr.manager.model.joining import Compose, Log, replay
 from wsmgr.manager.model.message import Source
 from wsmgr.manager.model.placement import Usage
 from wsmgr.manager.model.quota import Quotas, UserSlots, Window
-from wsmgr.manager.model.subscription import Entry, State, move
+from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
 from wsmgr.manager.model.subscription_type import Atom, Join, SubscriptionType
 
@@ -79,16 +79,17 @@ class Origin:
             claim.introduces
             for venue in self.venues
             for connection in venue.connections
-            for claim in connection.claims.values()
+            for claim in connection.unsettled.values()
         )
 
     def _users(self) -> Iterator[str]:
         for venue in self.venues:
             for connection in venue.connections:
                 yield from connection.users
-                yield from (
-                    claim.atom.user or "" for claim in connection.claims.values() if claim.holds_user()
-                )
+                yield from connection.held_users
+                for claim in connection.unsettled.values():
+                    if claim.atom.user is not None and claim.phase is not Phase.GONE:
+                        yield claim.atom.user
 
 
 @define(eq=False)
@@ -186,7 +187,7 @@ class Registry:
         if self.entries.get(entry.id) is not entry:
             buffer.close(SubscriptionClosedError(f"{entry.key} has been ended"))
             return
-        if entry.state is State.LIVE and not entry.first:
+        if entry.state in DELIVERING and not entry.first:
             message = replay(entry.type.join, entry.last, entry.log)
             if message is not None:
                 buffer.put(message)
@@ -241,7 +242,7 @@ class Registry:
         connection.remove(entry, now)
         claim = connection.claims.get(entry.wire_key)
         if claim is not None and claim.key == entry.key and claim.phase in {Phase.ASKED, Phase.HELD}:
-            claim.phase = Phase.ENDING
+            connection.set_phase(claim, Phase.ENDING)
             claim.deadline = None
             claim.attempts = 0
 

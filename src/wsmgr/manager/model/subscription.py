@@ -72,6 +72,8 @@ _LEGAL: Mapping[State, frozenset[State]] = {
     State.FAILED: frozenset({State.PENDING, State.CLOSED}),
     State.CLOSED: frozenset({State.PENDING}),
 }
+DELIVERING = frozenset({State.LIVE, State.STALE})
+"""States in which its messages are given to consumers, so that what they know of it may have a hole when it ends."""
 SETTLED = frozenset({State.LIVE, State.STALE, State.REJECTED, State.FAILED, State.CLOSED})
 """States in which a subscription waits for nothing that the keeper has to do at once."""
 
@@ -172,6 +174,11 @@ class Entry:
     def user(self) -> str | None:
         """The user that it names, or None."""
         return self.atom.user
+
+    @property
+    def dropped(self) -> int:
+        """Messages that consumers were too slow for: those that have left, and the present ones."""
+        return self.counters.dropped + sum(buffer.dropped for buffer in self.buffers)
 
     @property
     def settled(self) -> bool:

@@ -16,6 +16,7 @@ from attrs import field, frozen, validators
 
 from wsmgr.manager.model.errors import ParameterError
 
+MAX_TEXT = 256
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
@@ -133,7 +134,7 @@ class Parameter:
 
 
 def _parse_text(value: object) -> str | None:
-    if not isinstance(value, str) or value.strip() != value or not value:
+    if not isinstance(value, str) or value.strip() != value or not 0 < len(value) <= MAX_TEXT:
         return None
     return None if any("\ud800" <= character <= "\udfff" for character in value) else value
 
@@ -167,7 +168,7 @@ _PARSERS = {
     ParameterKind.ADDRESS: _parse_address,
 }
 _WANTED = {
-    ParameterKind.TEXT: "a text (UTF-8, without space at its ends)",
+    ParameterKind.TEXT: f"a text (UTF-8, at most {MAX_TEXT} characters, without space at its ends)",
     ParameterKind.INTEGER: "a whole number",
     ParameterKind.FLAG: "true or false",
     ParameterKind.ADDRESS: "an address: 0x and 40 hexadecimal digits",

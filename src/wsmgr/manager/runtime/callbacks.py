@@ -7,12 +7,13 @@ that consumer alone is parked. Sync callbacks run in a worker thread, in order.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyio import to_thread
+from anyio import current_effective_deadline, get_cancelled_exc_class, to_thread
 
-from wsmgr.actors import Actor, Continue, ExitReason, MailboxPolicy, Normal, Shutdown, Stop
+from wsmgr.actors import Actor, Continue, Crash, ExitReason, MailboxPolicy, Normal, Shutdown, Stop
 from wsmgr.manager.model.errors import (
     LaggedError,
     ManagerClosedError,
@@ -31,6 +32,10 @@ Callback = Callable[[Any], object] | Callable[[Any], Awaitable[object]]
 MAX_FAILURES = 10
 LOG_INTERVAL = 60.0
 BATCH = 64
+
+
+class CallbackCancelledError(Exception):
+    """A callback awaited something that was cancelled, though nobody had ended the callback."""
 
 
 class _Wake:
@@ -85,6 +90,8 @@ class CallbackConsumer(Actor[Any]):
         self._context.consumers.discard(self.ref)
         if isinstance(reason, Normal):
             await self._consume(len(self._handle.buffer))
+        elif isinstance(reason, Crash):
+            self._context.note(self._fact("consumer_failed", "error", reason.error))
         self._handle.release()
 
     def _wake(self) -> None:
@@ -99,7 +106,10 @@ class CallbackConsumer(Actor[Any]):
         if self._is_async:
             failed = await self._call_each(items)
         elif items:
-            failed = await to_thread.run_sync(self._call_all, items, limiter=self._context.threads)
+            # A callback that does not return keeps its thread; whoever ends this consumer does not wait for it.
+            failed = await to_thread.run_sync(
+                self._call_all, items, limiter=self._context.threads, abandon_on_cancel=True
+            )
         else:
             failed = None
         if self._to_tell is not None:
@@ -125,6 +135,12 @@ class CallbackConsumer(Actor[Any]):
         for item in items:
             try:
                 await self._callback(item)  # type: ignore[misc]  # an async callback returns an awaitable
+            except get_cancelled_exc_class() as error:
+                if current_effective_deadline() == -math.inf:
+                    raise
+                # Nobody ended this consumer: the callback awaited something that was cancelled.
+                if self._failed(CallbackCancelledError(str(error))):
+                    return CallbackCancelledError(str(error))
             except Exception as error:  # noqa: BLE001 - the crash boundary of foreign code
                 if self._failed(error):
                     return error
@@ -160,7 +176,7 @@ class CallbackConsumer(Actor[Any]):
         )
         return Stop(Shutdown("parked"))
 
-    def _fact(self, kind: str, level: Level, error: Exception) -> Fact:
+    def _fact(self, kind: str, level: Level, error: BaseException) -> Fact:
         return Fact(
             kind=kind,
             level=level,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from wsmgr.manager.model.connection import Connection
 
-NOTES = 10_000
 SYNC_CALLBACKS = 32
 
 
@@ -55,8 +53,9 @@ class VenueContext:
     Attributes:
         model: The model's record.
         dialect: How it speaks.
-        url: Its configured address.
-        urls: The address of each of its hosts.
+        url: Its address, without secrets.
+        urls: The address of each of its hosts; they may carry secrets and are only dialled.
+        shown_urls: The same without secrets.
         origin: Its origin.
         keeper: The keeper, or None while there is none.
         connections: The supervisor of its connections, or None while there is none.
@@ -73,6 +72,7 @@ class VenueContext:
     dialect: Dialect
     url: str
     urls: dict[str, str]
+    shown_urls: dict[str, str]
     origin: OriginContext
     keeper: ActorRef[Any] | None = None
     connections: DynamicSupervisor | None = None
@@ -96,9 +96,7 @@ class Context:
         registry: The routing registry.
         venues: The venues by name.
         origins: The origins by name.
-        notes: Facts that the store has not taken yet; bounded, oldest out first.
-        notes_lost: Facts that were lost because the store was away for too long.
-        store_note: Gives a fact to the store; False where the store cannot take it now.
+        on_note: Takes each fact after it was logged, or None while there is nobody.
         venue_supervisor: The supervisor of the venues.
         consumer_supervisor: The supervisor of callback consumers.
         writer: The store's writer, or None while there is none.
@@ -113,9 +111,7 @@ class Context:
     uniform: Callable[[float, float], float] = random.uniform
     venues: dict[str, VenueContext] = field(factory=dict[str, VenueContext])
     origins: dict[str, OriginContext] = field(factory=dict[str, OriginContext])
-    notes: deque[Note] = field(factory=lambda: deque(maxlen=NOTES))
-    notes_lost: int = 0
-    store_note: Callable[[Note], bool] | None = None
+    on_note: Callable[[Note], None] | None = None
     venue_supervisor: DynamicSupervisor | None = None
     consumer_supervisor: DynamicSupervisor | None = None
     writer: ActorRef[Any] | None = None
@@ -128,14 +124,11 @@ class Context:
         self.registry = Registry(note=self.note)
 
     def note(self, note: Note) -> None:
-        """Take a fact: for the log at once, for the store as soon as it can take it."""
+        """Take a fact: for the log, and for whoever keeps facts."""
         if isinstance(note, Fact):
             log(note)
-        if self.store_note is not None and self.store_note(note):
-            return
-        if len(self.notes) == NOTES:
-            self.notes_lost += 1
-        self.notes.append(note)
+        if self.on_note is not None:
+            self.on_note(note)
 
     def look(self, venue: str) -> None:
         """Tell a venue's keeper to look: something may be to be done. Never blocks; telling twice is telling once."""

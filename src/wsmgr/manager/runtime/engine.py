@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 from attrs import define
 
-from wsmgr.actors import ActorRef, CallError, ChildSpec, Supervisor
+from wsmgr.actors import ActorRef, CallError, CallExitError, ChildSpec, Supervisor
 from wsmgr.manager.model.delivery import Policy, default_policy
 from wsmgr.manager.model.errors import (
     ManagerClosedError,
@@ -55,6 +55,7 @@ WAITS: Mapping[str, frozenset[State]] = {
     "live": frozenset({State.LIVE}),
 }
 STORE_PATIENCE = 10.0
+STORE_RETRY = 0.1
 DEFAULT_TIMEOUT = 30.0
 
 
@@ -347,9 +348,14 @@ class Engine:
             raise QuotaError(decision.quota, decision.limit, decision.held_by, advice=decision.advice)
 
     async def _keep(self, entry: Entry, owner: str | None) -> None:
-        entry.kept = True
+        was_kept, entry.kept = entry.kept, True
         entry.owner = owner if entry.owner is None else entry.owner
-        await self._commit([PutSubscription(subscription_row(entry, self.context.clock.wall()))])
+        try:
+            await self._commit([PutSubscription(subscription_row(entry, self.context.clock.wall()))])
+        except StoreError:
+            # The caller hears that it is not kept, so it must not be.
+            entry.kept = was_kept
+            raise
 
     async def _withdraw_unwanted(self, entry: Entry, by: str) -> None:
         """End a subscription that its caller gives up, unless somebody else holds it or keeps it."""
@@ -357,12 +363,16 @@ class Engine:
             await self._withdraw(entry, by)
 
     async def _withdraw(self, entry: Entry, by: str) -> None:
+        """End a subscription: on the disk first, so that an end that could not be written can be asked for again."""
         registry = self.context.registry
-        if registry.entries.get(entry.id) is not entry:
-            return
+        was_kept, entry.kept = entry.kept, False
+        try:
+            await self._commit([CloseSubscription(id=entry.id, at=self.context.clock.wall())])
+        except StoreError:
+            entry.kept = was_kept
+            raise
         registry.end(entry, by=by, now=self.context.clock.monotonic())
         self.context.look(entry.venue)
-        await self._commit([CloseSubscription(id=entry.id, at=self.context.clock.wall())])
 
     async def _commit(self, changes: list[Change]) -> None:
         await self._ask_writer(Commit(tuple(changes)))
@@ -372,13 +382,19 @@ class Engine:
 
     async def _ask_writer(self, request: object) -> Any:  # noqa: ANN401 - what the writer answers
         """Ask the store's writer; one that is being restarted is waited for."""
-        writer = self.context.writer
-        if writer is None:
-            raise StoreError("the store is not running")
-        try:
-            return await writer.call(request, timeout=STORE_PATIENCE)
-        except CallError as error:
-            raise StoreError(f"the store did not answer: {error}") from error
+        with anyio.move_on_after(STORE_PATIENCE):
+            while True:
+                writer = self.context.writer
+                try:
+                    if writer is not None:
+                        return await writer.call(request, timeout=STORE_PATIENCE)
+                except CallExitError:
+                    # It ended with this request; what it had not written is asked of the next one.
+                    pass
+                except CallError as error:
+                    raise StoreError(f"the store did not answer: {error}") from error
+                await anyio.sleep(STORE_RETRY)
+        raise StoreError(f"the store was not there for {STORE_PATIENCE:g} s; see `wsmgr events` and the log")
 
 
 def _tree_view(node: Any) -> TreeView:  # noqa: ANN401 - the tree node of the actors package

@@ -6,6 +6,7 @@ keeper that was restarted adopts what it finds: the connections that run, and th
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,10 @@ class Keeper(Actor[Any]):
                 self._watch(connection, running)
             elif connection.usable:
                 await self._start(connection)
+        known = {connection.id for connection in self._venue.model.connections}
+        for connection_id, running in list(self._venue.supervisors.items()):
+            if connection_id not in known:
+                self.start_soon(self._terminate, connection_id, running)
         await self._look()
 
     async def handle_cast(self, message: object) -> None:
@@ -94,7 +99,7 @@ class Keeper(Actor[Any]):
     async def _look(self) -> None:
         self._venue.look_pending = False
         now = self._context.clock.monotonic()
-        plan = reconcile(self._context.registry, self._venue.model, now=now, urls=self._venue.urls)
+        plan = reconcile(self._context.registry, self._venue.model, now=now, urls=self._venue.shown_urls)
         for effect in plan.effects:
             await self._perform(effect)
         if self._timer is not None:
@@ -139,21 +144,22 @@ class Keeper(Actor[Any]):
         self.monitor(running)
 
     def _close(self, connection: Connection) -> None:
-        running = self._venue.supervisors.pop(connection.id, None)
         if self._venue.origin.dialer is not None:
             self._venue.origin.dialer.cast(Withdrawn(connection.id))
+        running = self._venue.supervisors.get(connection.id)
         if running is not None:
-            self.start_soon(self._terminate, running)
+            self.start_soon(self._terminate, connection.id, running)
 
-    async def _terminate(self, running: ActorRef[Any]) -> None:
+    async def _terminate(self, connection_id: str, running: ActorRef[Any]) -> None:
+        """End a connection; it is forgotten only when it has ended, so that a keeper that follows finds it."""
         supervisor = self._venue.connections
         if supervisor is None:
             return
-        try:
+        # It may end in another way in the meantime, which is what was wanted.
+        with contextlib.suppress(SupervisorError, CallExitError):
             await supervisor.terminate_child(running)
-        except SupervisorError:
-            # It ended on its own in the meantime, which is what was wanted.
-            return
+        if self._venue.supervisors.get(connection_id) is running:
+            del self._venue.supervisors[connection_id]
 
     async def _ended(self, down: Down) -> None:
         """Park a connection that used up its restarts; start one again that ended in another way."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from wsmgr.manager.model.continuity import Interruption
+from wsmgr.manager.model.continuity import Gap, Interruption
 from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened, Note
 from wsmgr.manager.model.subscription import Entry, State
@@ -22,7 +22,6 @@ from wsmgr.manager.store.changes import (
     AddGap,
     AddSamples,
     Change,
-    CloseGap,
     CloseSubscription,
     PutMetrics,
     PutSubscription,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from wsmgr.manager.store.database import Database
 
 LIVE_REFRESH = 60.0
+MAX_PENDING = 10_000
 RESTARTED = "the manager was not running"
 
 
@@ -55,18 +55,25 @@ class Ledger:
     """
 
     _context: Context
+    _pending: list[Change] = field(factory=list[Change], init=False)
+    _given: list[Change] = field(factory=list[Change], init=False)
+    _given_before: list[Change] = field(factory=list[Change], init=False)
+    _lost: int = field(default=0, init=False)
     _next_gap: int = field(default=1, init=False)
-    _open_gaps: dict[str, int] = field(factory=dict[str, int], init=False)
+    _next_event: int = field(default=1, init=False)
+    _open_gaps: dict[str, GapRow] = field(factory=dict[str, GapRow], init=False)
     _refreshed: float = field(default=0.0, init=False)
 
     def collect(self) -> Sequence[Change]:
         """Return what has changed since this was last called."""
         wall = self._context.clock.wall()
         now = self._context.clock.monotonic()
-        changes: list[Change] = []
-        notes = self._context.notes
-        while notes:
-            changes.extend(self._of_note(notes.popleft(), wall))
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self._pending.extend(self._of_note(_lost_events(lost), wall))
+        changes, self._pending = self._pending, []
+        # What was given before the last collection has been written: the writer that asks now has got past it.
+        self._given_before, self._given = self._given, list(changes)
         refresh = now - self._refreshed >= LIVE_REFRESH
         if refresh:
             self._refreshed = now
@@ -81,7 +88,8 @@ class Ledger:
                 entry.stored = True
                 changes.append(PutSubscription(subscription_row(entry, wall)))
             counters = entry.counters
-            if counters.dirty or (refresh and counters.live_since is not None):
+            dropped = entry.dropped != counters.stored_dropped
+            if counters.dirty or dropped or (refresh and counters.live_since is not None):
                 rows.append(metrics_row(entry, now=now, wall=wall))
                 samples.append(
                     SampleRow(
@@ -89,24 +97,36 @@ class Ledger:
                         at=wall - wall % 60.0,
                         messages=counters.messages - counters.stored,
                         bytes=counters.bytes - counters.stored_bytes,
-                        dropped=counters.dropped - counters.stored_dropped,
+                        dropped=entry.dropped - counters.stored_dropped,
                     )
                 )
-                counters.mark_stored()
+                counters.mark_stored(entry.dropped)
         if rows:
             changes += [PutMetrics(tuple(rows)), AddSamples(tuple(samples))]
         return changes
 
-    def store_note(self, note: Note) -> bool:
-        """Give a fact to the writer; returns False where there is none that can take it."""
+    def take(self, note: Note) -> None:
+        """Take a fact for the store: at once where the writer takes it, else as soon as it does, in the order of the facts."""
+        self._pending.extend(self._of_note(note, self._context.clock.wall()))
+        while len(self._pending) > MAX_PENDING:
+            del self._pending[0]
+            self._lost += 1
+        self.offer()
+
+    def offer(self) -> None:
+        """Give the writer what waits for it, where it can take it."""
         writer = self._context.writer
-        if writer is None or not writer.alive:
-            return False
-        changes = self._of_note(note, self._context.clock.wall())
-        return not changes or writer.cast(Commit(tuple(changes)))
+        if self._pending and writer is not None and writer.cast(Commit(tuple(self._pending))):
+            self._given += self._pending
+            self._pending = []
 
     def collect_all(self) -> None:
-        """Have the next `collect` return everything: a writer that crashed may not have written what it took."""
+        """Have the next `collect` return everything again: a writer that crashed may not have written what it was given.
+
+        Writing it twice changes nothing, because gaps and events are numbered here.
+        """
+        self._pending = [*self._given_before, *self._given, *self._pending]
+        self._given_before, self._given = [], []
         for entry in self._context.registry.entries.values():
             entry.stored = False
             entry.counters.changed = True
@@ -120,6 +140,7 @@ class Ledger:
         registry = self._context.registry
         wall = self._context.clock.wall()
         self._next_gap = (queries.last_gap_id(database) or 0) + 1
+        self._next_event = (queries.last_event_id(database) or 0) + 1
         opened = {
             gap.subscription_id: gap for gap in queries.list_gaps(database, open_only=True, limit=1_000_000)
         }
@@ -130,7 +151,7 @@ class Ledger:
         for row in queries.list_subscriptions(database):
             if not row.kept:
                 registry.ended[row.id] = row.epoch
-                self._context.notes.append(_ended_with_its_process(row))
+                self._context.note(_ended_with_its_process(row))
                 continue
             entry = self._wanted_again(row)
             if entry is not None:
@@ -167,8 +188,8 @@ class Ledger:
     def _resume(self, entry: Entry, metrics: MetricsRow | None, gap: GapRow | None, flushed: float) -> None:
         if metrics is not None:
             restore_counters(entry, metrics)
-        if gap is not None and gap.id is not None:
-            self._open_gaps[entry.id] = gap.id
+        if gap is not None:
+            self._open_gaps[entry.id] = gap
             entry.interruption = Interruption(
                 since=gap.started_at, since_monotonic=None, reason=gap.reason, connection=gap.connection
             )
@@ -181,25 +202,15 @@ class Ledger:
             case Fact(level="debug"):
                 return []
             case Fact():
-                return [AddEvent(_event_row(note, wall)), *self._closing(note, wall)]
+                number, self._next_event = self._next_event, self._next_event + 1
+                return [AddEvent(_event_row(note, number, wall)), *self._closing(note, wall)]
             case GapOpened(subscription_id=id_, interruption=interruption):
-                self._open_gaps[id_] = self._next_gap
+                self._open_gaps[id_] = row = _gap_row(self._next_gap, id_, interruption)
                 self._next_gap += 1
-                return [AddGap(_gap_row(self._open_gaps[id_], id_, interruption))]
+                return [AddGap(row)]
             case GapClosed(subscription_id=id_, gap=gap):
-                number = self._open_gaps.pop(id_, None)
-                if number is None:
-                    return []
-                return [
-                    CloseGap(
-                        id=number,
-                        ended_at=gap.ended_at,
-                        duration_seconds=gap.duration,
-                        missing=gap.missing,
-                        attempts=gap.attempts,
-                        healed_by=gap.healed_by,
-                    )
-                ]
+                opened = self._open_gaps.pop(id_, None)
+                return [] if opened is None else [AddGap(_closed_row(opened, gap))]
 
     def _closing(self, fact: Fact, wall: float) -> Sequence[Change]:
         """Return the end of a subscription's row, where this fact is the end of a subscription that is not wanted again."""
@@ -211,9 +222,10 @@ class Ledger:
         return [CloseSubscription(id=fact.subscription_id, at=wall)]
 
 
-def _event_row(fact: Fact, wall: float) -> EventRow:
+def _event_row(fact: Fact, number: int, wall: float) -> EventRow:
     detail: Mapping[str, object] = {"venue": fact.venue, **fact.detail} if fact.venue else fact.detail
     return EventRow(
+        id=number,
         at=wall,
         level=fact.level,
         kind=fact.kind,
@@ -232,6 +244,21 @@ def _gap_row(number: int, subscription_id: str, interruption: Interruption) -> G
         started_at=interruption.since,
         reason=interruption.reason,
     )
+
+
+def _closed_row(opened: GapRow, gap: Gap) -> GapRow:
+    return evolve(
+        opened,
+        ended_at=gap.ended_at,
+        duration_seconds=gap.duration,
+        missing=gap.missing,
+        attempts=gap.attempts,
+        healed_by=gap.healed_by,
+    )
+
+
+def _lost_events(count: int) -> Fact:
+    return Fact(kind="events_lost", level="error", actor="ledger", detail={"count": count})
 
 
 def _ended_with_its_process(row: SubscriptionRow) -> Fact:

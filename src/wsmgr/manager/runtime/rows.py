@@ -47,7 +47,7 @@ def metrics_row(entry: Entry, *, now: float, wall: float) -> MetricsRow:
         reconnects=counters.reconnects,
         gap_count=counters.gaps,
         gap_seconds=counters.gap_seconds,
-        dropped=counters.dropped + sum(buffer.dropped for buffer in entry.buffers),
+        dropped=entry.dropped,
         duplicates=counters.duplicates,
     )
 
@@ -66,4 +66,4 @@ def restore_counters(entry: Entry, row: MetricsRow) -> None:
     counters.dropped = row.dropped
     counters.duplicates = row.duplicates
     counters.resume_sampling()
-    counters.mark_stored()
+    counters.mark_stored(row.dropped)

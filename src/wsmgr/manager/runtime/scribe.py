@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsmgr.actors import Continue
 from wsmgr.manager.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -28,8 +29,14 @@ class Scribe(Writer):
         """Bind the writer to the ledger."""
         super().__init__(database, desired=desired, collect=ledger.collect, now=context.clock.wall)
         self._context = context
+        self._ledger = ledger
 
-    async def init(self) -> None:
-        """Take the store's place."""
-        await super().init()
+    async def init(self) -> Continue:
+        """Take the store's place; a database that cannot be opened is a crash with backoff, and never a failed start."""
         self._context.writer = self.ref
+        return Continue()
+
+    async def handle_continue(self, token: object) -> None:
+        """Open the database for writing, before any message is looked at."""
+        await super().init()
+        self._ledger.offer()

@@ -24,7 +24,7 @@ from wsmgr.manager.model.frame import Ack, Frame, Ping, Refusal, RefusalKind
 from wsmgr.manager.model.quota import WINDOW
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
-from wsmgr.manager.transport.errors import DialError, SocketClosedError
+from wsmgr.manager.transport.errors import DialError, FrameError, SocketClosedError
 from wsmgr.manager.transport.protocol import Closed, Dial, Socket
 
 if TYPE_CHECKING:
@@ -155,14 +155,15 @@ class Session(Actor[Any]):
         self._venue.sessions.pop(self._connection.id, None)
 
     async def _serve(self) -> None:
-        dial = Dial(url=self._connection.url)
+        dial = Dial(url=self._venue.urls[self._connection.host])
         try:
             async with self._context.connect(dial, self._on_batch) as socket:
                 self._open(socket)
                 closed = await socket.wait_closed()
         except DialError as error:
             raise ConnectionLostError(str(error), dial=error) from error
-        if closed.error is not None and closed.by == "us":
+        if closed.by == "us" and closed.error is not None and not isinstance(closed.error, FrameError):
+            # What our own code raised on a batch; a peer that breaks the protocol is not a bug of ours.
             raise closed.error
         raise ConnectionLostError(str(closed), closed=closed)
 

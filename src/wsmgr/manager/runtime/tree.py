@@ -3,13 +3,13 @@
 ::
 
     root                              one_for_one
-    ├── store                         one_for_one, backoff
+    ├── store                         one_for_one; the writer restarts with backoff, however often
     │   └── writer                    SQLite on its thread
     ├── core                          rest_for_one
     │   ├── registry                  owns the plain objects
-    │   ├── origins                   dynamic: one dialer per origin
+    │   ├── origins                   one_for_one: one dialer per origin
     │   ├── venues                    dynamic, children temporary
-    │   │   └── venue:<name>          one_for_one
+    │   │   └── venue:<name>          rest_for_one
     │   │       ├── connections       dynamic, children temporary
     │   │       │   └── <connection>  one_for_all: link, session
     │   │       └── keeper
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 BUDGET = 3
 PERIOD = 60.0
-ORIGIN_BUDGET = 30
+UNLIMITED = 100_000
+"""A budget that backoff keeps from ever being used up: the store, and what the daemon serves, may be down for hours."""
 
 MakeWriter = Callable[[], Scribe]
 MakeEdge = Callable[[], Sequence[ChildSpec]]
@@ -117,7 +118,9 @@ def _store(ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
 
     backoff = Backoff(initial=1.0, maximum=30.0, reset=60.0)
     return Supervisor(
-        [ChildSpec("writer", writer, backoff=backoff, shutdown=30.0)], max_restarts=BUDGET, max_seconds=PERIOD
+        [ChildSpec("writer", writer, backoff=backoff, shutdown=30.0)],
+        max_restarts=UNLIMITED,
+        max_seconds=PERIOD,
     )
 
 
@@ -145,7 +148,7 @@ def _origins(context: Context) -> Supervisor:
 
     return Supervisor(
         [dialer(origin) for origin in context.origins.values()],
-        max_restarts=ORIGIN_BUDGET,
+        max_restarts=BUDGET,
         max_seconds=PERIOD,
     )
 
@@ -156,7 +159,7 @@ def _consumers(context: Context) -> DynamicSupervisor:
 
 
 def _edge(edge: MakeEdge) -> Supervisor:
-    return Supervisor(list(edge()), max_restarts=BUDGET, max_seconds=PERIOD)
+    return Supervisor(list(edge()), max_restarts=UNLIMITED, max_seconds=PERIOD)
 
 
 def _supervisor(name: str, start: Callable[[], Supervisor | DynamicSupervisor]) -> ChildSpec:

@@ -9,6 +9,7 @@ from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.errors import ConfigurationError
 from wsmgr.manager.model.registry import Origin, Venue
 from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+from wsmgr.manager.transport.protocol import redact
 from wsmgr.manager.venues.dialects import dialect_named
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ def _venue(context: Context, config: VenueConfig, dialect: Dialect, url: str) ->
         compose=lambda found: _compose(dialect, found),
     )
     context.registry.venues[config.name] = model
+    urls = {host: dialect.url(url, host) for host in hosts}
     return VenueContext(
         model=model,
         dialect=dialect,
-        url=url,
-        urls={host: dialect.url(url, host) for host in hosts},
+        url=redact(url),
+        urls=urls,
+        shown_urls={host: redact(found) for host, found in urls.items()},
         origin=origin,
     )
 
@@ -78,4 +81,4 @@ def _compose(dialect: Dialect, subscription_type: SubscriptionType) -> Compose:
 
 def _host(url: str) -> str:
     parts = urlsplit(url)
-    return parts.netloc or url
+    return f"{parts.hostname}" if parts.port is None else f"{parts.hostname}:{parts.port}"

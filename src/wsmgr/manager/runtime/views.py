@@ -179,7 +179,7 @@ def subscription_view(entry: Entry, *, now: float) -> SubscriptionView:
         messages_per_minute=counters.messages_per_minute(now),
         rate=counters.rate,
         gaps=counters.gaps,
-        dropped=counters.dropped + sum(buffer.dropped for buffer in entry.buffers),
+        dropped=entry.dropped,
         reconnects=counters.reconnects,
     )
 

@@ -104,7 +104,7 @@ class Writer(Actor[Commit]):
         self._failures = 0
         self._retry: Timer | None = None
 
-    async def init(self) -> None:
+    async def init(self) -> Continue | None:
         """Open the file anew, learn what it holds, and begin the flushes."""
         await self._run(self._committer.connect)
         self.send_interval(self._flush_interval, "flush")

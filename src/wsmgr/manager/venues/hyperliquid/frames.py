@@ -21,6 +21,7 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not JSON, not UTF-8, nested too deeply, or of another shape."""
 
 _MILLISECONDS = 1000.0
+_LATEST = 253_402_300_800_000  # the year 10000, which no calendar type of Python holds: such a time is none
 # Where a payload says when it was made, in milliseconds. Of a list, its last item says it.
 _TIMES: Final[Mapping[str, str]] = {
     "bbo": "time",
@@ -159,7 +160,7 @@ def _route(subscription_type: SubscriptionType) -> Route:
         if found is None:
             return Unroutable("unparsed", channel)
         at = None if time_of is None else time_of(last)
-        return Data(found, snapshot, None if at is None else at / _MILLISECONDS)
+        return Data(found, snapshot, at / _MILLISECONDS if at is not None and 0 < at < _LATEST else None)
 
     return route
 
