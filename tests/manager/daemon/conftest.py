@@ -16,12 +16,13 @@ import pytest
 from anyio import to_thread
 
 from wsmgr.manager.daemon.edge import edge
-from wsmgr.manager.daemon.lines import is_event
 from wsmgr.manager.daemon.unix_client import DaemonClient
 from wsmgr.manager.manager import Manager
+from wsmgr.manager.runtime.lines import is_event
 
 if TYPE_CHECKING:
-    from wsmgr.manager.daemon.client_stream import LineStream, Record, RecordStream
+    from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
+    from wsmgr.manager.daemon.records import Record
     from wsmgr.manager.model.subscription import Entry
 
 Result = TypeVar("Result")

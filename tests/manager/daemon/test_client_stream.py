@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsmgr.manager.daemon.client_stream import TOLD, LineStream, RecordStream
+from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
+from wsmgr.manager.daemon.records import frame_record, told_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,7 @@ def test_lines_come_out_whole(lines: list[bytes], cuts: list[int]) -> None:
 def test_records_come_out_whole(records: list[tuple[bytes, bool]], cuts: list[int]) -> None:
     """A frame may hold any bytes, line feeds too; a line of the daemon's own is told apart by its length's top bit."""
     records = [(data.rstrip(b"\n") if told else data, told) for data, told in records]
-    data = b"".join(
-        (len(data) + told | (TOLD if told else 0)).to_bytes(4, "big") + data + b"\n" * told
-        for data, told in records
-    )
+    data = b"".join(told_record(data + b"\n") if told else frame_record(data) for data, told in records)
     with stream_of(RecordStream) as stream:
         came = [record for piece in pieces(data, cuts) for record in stream._split(piece)]
     assert records == [(record.data, record.told) for record in came]

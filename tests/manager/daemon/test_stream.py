@@ -24,9 +24,9 @@ from tests.manager.daemon.conftest import (
 from wsmgr.manager.daemon import server
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
-from wsmgr.manager.daemon.lines import STOPPING
 from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
 from wsmgr.manager.model.message import Message
+from wsmgr.manager.runtime.lines import STOPPING
 
 if TYPE_CHECKING:
     from tests.conftest import StartSimulator

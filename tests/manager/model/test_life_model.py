@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Literal
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.manager.model.catalog import BOOK, CATALOG, FILLS, ORDERS, TICKER, TRADES, atom
+from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.scripted_venue import Outcome, Request, VenueSocket
 from tests.manager.model.world import Reader, World, classify
 
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
+from wsmgr.manager.model.answers import take_answer
+from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
 from wsmgr.manager.model.dispatch import Dispatcher
-from wsmgr.manager.model.frame import Ack, Frame, Refusal, RefusalKind
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.placement import Refuse, place
 from wsmgr.manager.model.quota import WINDOW, Quotas
@@ -43,9 +43,9 @@ from wsmgr.manager.model.reconciliation import (
     Unsubscribe,
 )
 from wsmgr.manager.model.subscription import SETTLED, Entry, State
-from wsmgr.manager.model.subscription_key import format_key, subscription_id
 
 if TYPE_CHECKING:
+    from wsmgr.manager.model.frame import Frame
     from wsmgr.manager.model.subscription_type import Atom
 
 QUOTAS = Quotas(connections=4, users=2, subscriptions=6, messages_per_minute=12)
@@ -357,38 +357,11 @@ class Life(RuleBasedStateMachine):
         self._happened()
 
     def _control(self, connection: Connection, frame: Frame) -> None:
-        registry, now = self.world.registry, self.world.now
-        match frame:
-            case Ack():
-                key = format_key("v", frame.type, frame.params)
-                self.introducing.pop((connection.id, key), None)
-                if frame.method == "unsubscribe":
-                    progress.end_acknowledged(registry, connection, key, now=now)
-                else:
-                    progress.acknowledged(
-                        registry, connection, key, already=frame.already, now=now, wall=self.world.wall
-                    )
-            case Refusal():
-                claim = self._meant(connection, frame)
-                if claim is None:
-                    return
-                self.introducing.pop((connection.id, claim.key), None)
-                entry = registry.entries.get(subscription_id(claim.key))
-                if entry is not None and entry.connection is connection and entry.state is State.SUBSCRIBING:
-                    final = frame.kind is RefusalKind.INVALID
-                    progress.refused(registry, entry, frame.words, final=final, now=now)
-                else:
-                    progress.refused_claim(connection, claim)
-            case _:
-                pass
-
-    def _meant(self, connection: Connection, refusal: Refusal) -> Claim | None:
-        """What a refusal means: what it names, else the only request that it can mean."""
-        if refusal.type is not None:
-            params = CATALOG[refusal.type].canonical(refusal.params or {})
-            return connection.claim_of(format_key("v", refusal.type, params))
-        found = [claim for claim in connection.claims.values() if claim.introduces]
-        return found[0] if len(found) == 1 else None
+        take_answer(self.world.registry, connection, frame, now=self.world.now, wall=self.world.wall)
+        for name, key in list(self.introducing):
+            claim = connection.claim_of(key)
+            if name == connection.id and (claim is None or not claim.introduces):
+                del self.introducing[name, key]
 
     def _settle_introductions(self) -> None:
         """An introduction is over when nothing of it is on its way: its answer was read, or lost."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 from tests.manager.model.catalog import CATALOG
+from tests.manager.model.keys import parse_key
 
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
@@ -21,7 +22,7 @@ from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.reconciliation import Plan, Subscribe, Unsubscribe, reconcile
 from wsmgr.manager.model.registry import Origin, Registry, Venue
-from wsmgr.manager.model.subscription_key import format_key, parse_key
+from wsmgr.manager.model.subscription_key import format_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

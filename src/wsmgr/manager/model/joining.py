@@ -32,13 +32,9 @@ class Log:
 
     Args:
         compose: Makes one snapshot frame of a snapshot and the frames after it, keeping the newest items.
-
-    Attributes:
-        unusable: How often the frames could not be put together, and were forgotten.
     """
 
     compose: Compose = field(repr=False)
-    unusable: int = field(default=0, init=False)
     _frames: list[bytes] = field(factory=list[bytes], init=False, repr=False)
     _base: int = field(default=0, init=False)
     _since: int = field(default=0, init=False)
@@ -76,7 +72,6 @@ class Log:
         except WsmgrError:
             # The venue changed the shape of these frames: consumers still get each, but there is no state to replay.
             self.clear()
-            self.unusable += 1
             return
         self._base = len(self._frames[0])
         self._since = 0

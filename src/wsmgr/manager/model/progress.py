@@ -95,7 +95,13 @@ def lost(
                 level="info" if wanted else "warning",
                 venue=connection.venue,
                 connection=connection.id,
-                detail={"reason": reason, "subscriptions": len(connection.members)},
+                detail={
+                    "reason": reason,
+                    "subscriptions": len(connection.members),
+                    "late": connection.late,
+                    "unrouted": connection.unrouted,
+                    "unparsed": connection.unparsed,
+                },
             )
         )
 

@@ -11,9 +11,6 @@ import re
 from base64 import b32encode
 from hashlib import blake2s
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-
-from wsmgr.manager.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,25 +23,6 @@ def format_key(venue: str, type_name: str, params: Mapping[str, Any]) -> str:
     """Return the subscription key of canonical parameters."""
     query = "&".join(f"{_encode(name)}={_encode(_text(value))}" for name, value in sorted(params.items()))
     return f"{venue}/{type_name}?{query}" if query else f"{venue}/{type_name}"
-
-
-def parse_key(key: str) -> tuple[str, str, dict[str, str]]:
-    """Split a subscription key into venue, type and parameters (as text).
-
-    Raises:
-        UsageError: The text is not a subscription key.
-    """
-    path, _, query = key.partition("?")
-    venue, slash, type_name = path.partition("/")
-    if not (venue and slash and type_name):
-        raise UsageError(f"{key!r} is not a subscription key; one looks like hyperliquid/l2Book?coin=BTC")
-    params: dict[str, str] = {}
-    for part in query.split("&") if query else ():
-        name, equals, value = part.partition("=")
-        if not (name and equals):
-            raise UsageError(f"{key!r} is not a subscription key: {part!r} is not name=value")
-        params[unquote(name)] = unquote(value)
-    return venue, type_name, params
 
 
 def subscription_id(key: str) -> str:

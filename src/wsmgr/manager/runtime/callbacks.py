@@ -88,8 +88,9 @@ class CallbackConsumer(Actor[Any]):
     async def terminate(self, reason: ExitReason) -> None:
         """Handle what is left, when this is an orderly end, and give the hold back."""
         self._context.consumers.discard(self.ref)
-        if isinstance(reason, Normal):
-            await self._consume(len(self._handle.buffer))
+        waiting = len(self._handle.buffer)
+        if isinstance(reason, Normal) and waiting:
+            await self._consume(waiting)
         elif isinstance(reason, Crash):
             self._context.note(self._fact("consumer_failed", "error", reason.error))
         self._handle.release()

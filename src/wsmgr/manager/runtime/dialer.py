@@ -26,7 +26,7 @@ _IDLE = {
 
 
 @frozen
-class Wanted:
+class DialWanted:
     """Said to the dialer: a connection wants to dial.
 
     Attributes:
@@ -41,19 +41,19 @@ class Wanted:
 
 
 @frozen
-class Granted:
+class DialGranted:
     """Said to a link: dial now."""
 
 
 @frozen
-class Accepted:
+class DialAccepted:
     """Said to the dialer: a dial was accepted."""
 
     connection: str
 
 
 @frozen
-class Refused:
+class DialRefused:
     """Said to the dialer: a dial was refused.
 
     Attributes:
@@ -70,7 +70,7 @@ class Refused:
 
 
 @frozen
-class Closed:
+class SocketEnded:
     """Said to the dialer: an accepted socket ended.
 
     Attributes:
@@ -85,7 +85,7 @@ class Closed:
 
 
 @frozen
-class Withdrawn:
+class DialWithdrawn:
     """Said to the dialer: a connection has ended for good."""
 
     connection: str
@@ -121,20 +121,22 @@ class Dialer(Actor[Any]):
         """Grant what an earlier dialer had not."""
         self._grant()
 
-    async def handle_cast(self, message: Wanted | Accepted | Refused | Closed | Withdrawn) -> None:
+    async def handle_cast(
+        self, message: DialWanted | DialAccepted | DialRefused | SocketEnded | DialWithdrawn
+    ) -> None:
         """Note what happened, and grant what may be granted."""
         dialling = self._origin.dialling
         now = self._context.clock.monotonic()
         match message:
-            case Wanted(connection, urgency, at_once):
+            case DialWanted(connection, urgency, at_once):
                 dialling.request(connection, urgency, now, at_once=at_once)
-            case Accepted(connection):
+            case DialAccepted(connection):
                 dialling.accepted(connection)
-            case Refused(connection, reason, retry_after, credential):
+            case DialRefused(connection, reason, retry_after, credential):
                 dialling.refused(connection, reason, now, retry_after=retry_after, credential=credential)
-            case Closed(connection, uptime, proved):
+            case SocketEnded(connection, uptime, proved):
                 dialling.closed(connection, uptime=uptime, proved=proved)
-            case Withdrawn(connection):
+            case DialWithdrawn(connection):
                 dialling.withdraw(connection)
         self._grant()
 
@@ -150,7 +152,7 @@ class Dialer(Actor[Any]):
         for name in granted:
             found = self._find(name)
             link = found[0].links.get(name) if found is not None else None
-            if link is None or not link.cast(Granted()):
+            if link is None or not link.cast(DialGranted()):
                 self._origin.dialling.withdraw(name)
         self._show(now)
         if self._timer is not None:

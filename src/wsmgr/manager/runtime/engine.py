@@ -197,6 +197,8 @@ class Engine:
             f"callback:{handle.key}",
             lambda: CallbackConsumer(self.context, handle, callback),
             restart="temporary",
+            # The drain has given it time already.
+            shutdown=1.0,
         )
         return await supervisor.start_child(spec)
 

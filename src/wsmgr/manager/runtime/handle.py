@@ -19,12 +19,12 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.runtime.views import MetricsView, metrics_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
-    from wsmgr.manager.model.metrics import Counters
     from wsmgr.manager.runtime.context import Context
 
 
@@ -77,9 +77,10 @@ class Subscription:
         return self._entry.last
 
     @property
-    def metrics(self) -> Counters:
-        """What is counted about the subscription."""
-        return self._entry.counters
+    def metrics(self) -> MetricsView:
+        """What is counted about the subscription, at this moment."""
+        clock = self._context.clock
+        return metrics_view(self._entry, now=clock.monotonic(), wall=clock.wall())
 
     @property
     def dropped(self) -> int:

@@ -32,7 +32,7 @@ from wsmgr.manager.model.reconciliation import (
     reconcile,
 )
 from wsmgr.manager.runtime.context import LOOK, Context, VenueContext
-from wsmgr.manager.runtime.dialer import Withdrawn
+from wsmgr.manager.runtime.dialer import DialWithdrawn
 from wsmgr.manager.runtime.session import Hang, Send
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Keeper(Actor[Any]):
 
     def _close(self, connection: Connection) -> None:
         if self._venue.origin.dialer is not None:
-            self._venue.origin.dialer.cast(Withdrawn(connection.id))
+            self._venue.origin.dialer.cast(DialWithdrawn(connection.id))
         running = self._venue.supervisors.get(connection.id)
         if running is not None:
             self.start_soon(self._terminate, connection.id, running)
@@ -176,7 +176,7 @@ class Keeper(Actor[Any]):
             text = connection.reason or "it used up its restarts"
             progress.parked(registry, connection, text, now=clock.monotonic(), wall=clock.wall())
             if self._venue.origin.dialer is not None:
-                self._venue.origin.dialer.cast(Withdrawn(connection_id))
+                self._venue.origin.dialer.cast(DialWithdrawn(connection_id))
             return
         reason = f"its supervisor ended: {down.reason}"
         progress.lost(registry, connection, reason=reason, now=clock.monotonic(), wall=clock.wall())

@@ -26,7 +26,7 @@ from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.reconciliation import priority
 from wsmgr.manager.model.subscription import State
-from wsmgr.manager.runtime.dialer import Accepted, Closed, Granted, Refused, Wanted
+from wsmgr.manager.runtime.dialer import DialAccepted, DialGranted, DialRefused, DialWanted, SocketEnded
 from wsmgr.manager.runtime.session import ConnectionLostError, Opened, Session
 
 if TYPE_CHECKING:
@@ -75,17 +75,17 @@ class Link(StateMachine[Any]):
             self._lost(self._connection.reason or "restarted")
         self._ask()
 
-    async def handle_cast(self, message: Granted | Opened | Wanted) -> None:
+    async def handle_cast(self, message: DialGranted | Opened) -> None:
         """Dial when granted; note that the socket is open."""
         match message:
-            case Granted() if self.state == ConnectionState.DISCONNECTED:
+            case DialGranted() if self.state == ConnectionState.DISCONNECTED:
                 self._to(ConnectionState.DIALLING)
                 self._connection.dials += 1
                 self._connection.next_attempt_at = None
                 self.start_soon(self._start_session)
             case Opened():
                 self._to(ConnectionState.READY)
-                self._tell_dialer(Accepted(self._connection.id))
+                self._tell_dialer(DialAccepted(self._connection.id))
             case _:
                 pass
 
@@ -108,7 +108,7 @@ class Link(StateMachine[Any]):
         """Ask the dialer for a turn, and once more now and then: a dialer that was restarted has forgotten."""
         self._to(ConnectionState.DISCONNECTED, timeout=ASK_AGAIN)
         urgency = min((priority(entry) for entry in self._connection.members.values()), default=2)
-        self._tell_dialer(Wanted(self._connection.id, urgency))
+        self._tell_dialer(DialWanted(self._connection.id, urgency))
 
     async def _start_session(self) -> None:
         spec = ChildSpec(
@@ -149,7 +149,7 @@ class Link(StateMachine[Any]):
         connection = self._connection
         if error.dial is not None:
             self._tell_dialer(
-                Refused(
+                DialRefused(
                     connection.id,
                     error.reason,
                     retry_after=error.dial.retry_after,
@@ -160,7 +160,7 @@ class Link(StateMachine[Any]):
         now = self._context.clock.monotonic()
         uptime = now - (now if connection.opened_monotonic is None else connection.opened_monotonic)
         proved = any(entry.state is State.LIVE for entry in connection.routes.values())
-        self._tell_dialer(Closed(connection.id, uptime=uptime, proved=proved))
+        self._tell_dialer(SocketEnded(connection.id, uptime=uptime, proved=proved))
 
     def _lost(self, reason: str, *, wanted: bool = False) -> None:
         clock = self._context.clock

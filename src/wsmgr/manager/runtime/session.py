@@ -16,14 +16,11 @@ from attrs import frozen
 
 from wsmgr.actors import Actor, ActorRef, Continue, Crash, ExitReason, MailboxPolicy, Stop, Timer
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
+from wsmgr.manager.model.answers import take_answer
+from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
-from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.model.frame import Ack, Frame, Ping, Refusal, RefusalKind
-from wsmgr.manager.model.quota import WINDOW
-from wsmgr.manager.model.subscription import State
-from wsmgr.manager.model.subscription_key import format_key, subscription_id
+from wsmgr.manager.model.frame import Frame, Ping
 from wsmgr.manager.transport.errors import DialError, FrameError, SocketClosedError
 from wsmgr.manager.transport.protocol import Closed, Dial, Socket
 
@@ -214,65 +211,13 @@ class Session(Actor[Any]):
         ]
 
     def _control(self, frame: Frame) -> None:
-        match frame:
-            case Ack():
-                self._acknowledged(frame)
-            case Refusal():
-                self._refused(frame)
-            case Ping(answer):
-                self.ref.cast(Send(answer))
-            case _:
-                pass
-
-    def _acknowledged(self, ack: Ack) -> None:
+        if isinstance(frame, Ping):
+            self.ref.cast(Send(frame.answer))
+            return
         clock = self._context.clock
-        key = format_key(self._venue.model.name, ack.type, ack.params)
-        if ack.method == "subscribe":
-            known = progress.acknowledged(
-                self._context.registry,
-                self._connection,
-                key,
-                already=ack.already,
-                now=clock.monotonic(),
-                wall=clock.wall(),
-            )
-        else:
-            known = progress.end_acknowledged(
-                self._context.registry, self._connection, key, now=clock.monotonic()
-            )
-        if known:
+        registry = self._context.registry
+        if take_answer(registry, self._connection, frame, now=clock.monotonic(), wall=clock.wall()):
             self._context.look(self._venue.model.name)
-        else:
-            self._note("unexpected_ack", {"method": ack.method, "key": key, "already": ack.already})
-
-    def _refused(self, refusal: Refusal) -> None:
-        now = self._context.clock.monotonic()
-        if refusal.kind is RefusalKind.MESSAGES:
-            self._venue.model.origin.silent_until = now + WINDOW
-        claim = self._refused_claim(refusal)
-        entry = None if claim is None else self._context.registry.entries.get(subscription_id(claim.key))
-        if claim is None:
-            self._note("refusal", {"words": refusal.words, "kind": refusal.kind.value})
-        elif entry is not None and entry.connection is self._connection and entry.state is State.SUBSCRIBING:
-            final = refusal.kind in {RefusalKind.INVALID, RefusalKind.UNKNOWN}
-            progress.refused(self._context.registry, entry, refusal.words, final=final, now=now)
-        else:
-            progress.refused_claim(self._connection, claim)
-        self._context.look(self._venue.model.name)
-
-    def _refused_claim(self, refusal: Refusal) -> Claim | None:
-        """Return what a refusal means: what it names, else the only request that it can mean."""
-        if refusal.type is not None and refusal.params is not None:
-            return self._connection.claim_of(format_key(self._venue.model.name, refusal.type, refusal.params))
-        claims = self._connection.claims.values()
-        match refusal.kind:
-            case RefusalKind.USERS:
-                meant = [claim for claim in claims if claim.introduces]
-            case RefusalKind.SUBSCRIPTIONS:
-                meant = [claim for claim in claims if claim.phase is Phase.ASKED]
-            case _:
-                return None
-        return meant[0] if len(meant) == 1 else None
 
     async def _send(self, frame: bytes) -> Stop | None:
         if self._socket is None:
@@ -332,14 +277,3 @@ class Session(Actor[Any]):
         if socket is not None:
             self._connection.state = ConnectionState.DRAINING
             await socket.aclose(1000, reason)
-
-    def _note(self, kind: str, detail: dict[str, Any]) -> None:
-        self._context.note(
-            Fact(
-                kind=kind,
-                level="warning",
-                venue=self._venue.model.name,
-                connection=self._connection.id,
-                detail=detail,
-            )
-        )

@@ -10,15 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsmgr.manager.daemon.lines import (
-    ending_lines,
-    ends_stream,
-    event_line,
-    is_event,
-    item_line,
-    message_line,
-    subscribed_line,
-)
 from wsmgr.manager.model.continuity import (
     Closed,
     Event,
@@ -32,6 +23,15 @@ from wsmgr.manager.model.continuity import (
 )
 from wsmgr.manager.model.errors import LaggedError, RejectedError, WsmgrError
 from wsmgr.manager.model.message import Message, Source
+from wsmgr.manager.runtime.lines import (
+    ending_lines,
+    ends_stream,
+    event_line,
+    is_event,
+    item_line,
+    message_line,
+    subscribed_line,
+)
 from wsmgr.manager.venues.hyperliquid import Hyperliquid
 
 DIALECT = Hyperliquid()
