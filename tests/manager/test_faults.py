@@ -13,8 +13,16 @@ import pytest
 
 from wsmgr.actors import Killed
 from wsmgr.manager.manager import Manager
-from wsmgr.manager.model.errors import ConfigurationError, RejectedError, SubscribeTimeoutError
+from wsmgr.manager.model.errors import (
+    ConfigurationError,
+    ManagerClosedError,
+    QuotaError,
+    RejectedError,
+    SubscribeTimeoutError,
+    SubscriptionFailedError,
+)
 from wsmgr.manager.runtime.drain import Drain
+from wsmgr.manager.runtime.link import Link
 from wsmgr.manager.store import queries
 from wsmgr.manager.store.database import Database
 from wsmgr.manager.store.errors import StoreError
@@ -253,3 +261,105 @@ async def test_an_end_that_cannot_be_written_can_be_asked_for_again(
         await manager.unsubscribe(book.id)
     async with running(simulator, state_dir=tmp_path) as manager:
         assert [] == manager.list_subscriptions()
+
+
+async def test_a_callback_consumer_that_is_killed_is_told_of(simulator: SimulatorThread) -> None:
+    """It cannot say goodbye itself; its hold is given back, and an event says why it is never called again."""
+
+    async def take(_message: Any) -> None:
+        pass
+
+    async with running(simulator) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC")
+        await manager.subscribe("l2Book", coin="BTC", callback=take)
+        (consumer,) = manager.engine.context.consumers
+        consumer.exit(Killed())
+        while manager.get_subscription(book.id).consumers > 1:
+            await advance(book)
+        kinds = [event.kind for event in await manager.events(book.id)]
+    assert 1 == kinds.count("consumer_failed")
+
+
+async def test_a_connection_that_cannot_be_started_is_parked_alone(
+    simulator: SimulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its venue and the other connections go on; its subscriptions fail with the text."""
+    async with running(simulator) as manager:
+        healthy = await manager.subscribe("l2Book", coin="BTC")
+
+        async def broken(_link: Link) -> None:
+            raise ZeroDivisionError("a bug in the start")
+
+        monkeypatch.setattr(Link, "init", broken)
+        with pytest.raises(SubscriptionFailedError, match="a bug in the start"):
+            await manager.subscribe("l2Book", coin="BTC", nSigFigs=3)
+        await advance(healthy, 2)
+        assert ["ready", "parked"] == [view.state for view in manager.connection_info()]
+        assert manager.engine.context.venues["hyperliquid"].model.error is None
+
+
+async def test_a_quota_refuses_every_new_caller_at_once(simulator: SimulatorThread) -> None:
+    """Also where the quota is used up by wishes that came with it; what waits on purpose waits."""
+    config = {"venues": {"hyperliquid": {"quotas": {"users": 2}}}}
+    users = ["0x" + f"{number:02x}" * 20 for number in range(4)]
+    async with running(simulator, config=config) as manager:
+        results = await manager.subscribe_many([("userFills", {"user": user}) for user in users])
+        assert 2 == len([result for result in results if isinstance(result, QuotaError)])
+        assert 2 == len(manager.list_subscriptions())
+
+
+async def test_a_venue_that_is_full_refuses_a_new_caller_in_its_words(
+    start_simulator: StartSimulator,
+) -> None:
+    """A capacity of the venue's is a refusal for who waits, and something to wait for for who does not."""
+    simulator = start_simulator("refuse_users_over=1")
+    async with running(simulator) as manager:
+        await manager.subscribe("userFills", user=ALICE)
+        with pytest.raises(RejectedError, match="Cannot track more than 1 total users"):
+            await manager.subscribe("userFills", user="0x" + "b0" * 20)
+        assert 1 == len(manager.list_subscriptions())
+        waiting = await manager.subscribe("userFills", user="0x" + "b0" * 20, wait="none")
+        assert waiting.state in {"pending", "subscribing"}
+
+
+async def test_who_waits_for_a_manager_that_is_left_is_told(start_simulator: StartSimulator) -> None:
+    """However long the caller was ready to wait."""
+    simulator = start_simulator("http_429=60")
+    told: list[type[Exception]] = []
+    async with anyio.create_task_group() as group, running(simulator) as manager:
+        handle = await manager.subscribe("l2Book", coin="BTC", wait="none")
+
+        async def wait() -> None:
+            with pytest.raises(ManagerClosedError) as caught:
+                await handle.wait_live()
+            told.append(caught.type)
+
+        group.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+    assert [ManagerClosedError] == told
+
+
+async def test_a_full_inbox_is_a_slow_consumer(simulator: SimulatorThread) -> None:
+    """What it has no room for waits in the consumer's own buffer, whose policy counts and tells what is lost."""
+
+    class Inbox:
+        def __init__(self) -> None:
+            self.items: list[Any] = []
+            self.room = 3
+
+        def put_nowait(self, item: Any) -> None:
+            if len(self.items) >= self.room:
+                raise anyio.WouldBlock
+            self.items.append(item)
+
+    inbox = Inbox()
+    async with running(simulator) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC")
+        await manager.subscribe("l2Book", coin="BTC", inbox=inbox, policy="drop_oldest")
+        await advance(book, 20)
+        assert 3 == len(inbox.items)
+        inbox.room = 1000
+        while len(inbox.items) < 15:
+            await advance(book)
+    numbers = [item.seq for item in inbox.items]
+    assert list(range(numbers[0], numbers[0] + len(numbers))) == numbers

@@ -36,6 +36,7 @@ from .errors import (
     StartTimeoutError,
     SupervisorError,
     SupervisorGaveUpError,
+    SupervisorKilledError,
 )
 from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
 from .mailbox import Conflate, MailboxPolicy, conflate
@@ -50,7 +51,7 @@ from .messages import (
     StateTimeout,
     Stop,
 )
-from .reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, Killed, NoProc, Normal, Shutdown
+from .reasons import Crash, ExitReason, Killed, NoProc, Normal, Shutdown
 from .ref import ActorRef, Monitor
 from .registry import Registry, Via
 from .spec import ChildSpec
@@ -59,7 +60,6 @@ from .supervisor import Supervisor
 from .timers import Timer
 
 __all__ = [
-    "REACHED_MAX_RESTART_INTENSITY",
     "Actor",
     "ActorError",
     "ActorRef",
@@ -121,6 +121,7 @@ __all__ = [
     "Supervisor",
     "SupervisorError",
     "SupervisorGaveUpError",
+    "SupervisorKilledError",
     "Timer",
     "Via",
     "Zombie",

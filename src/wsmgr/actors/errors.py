@@ -25,7 +25,8 @@
         ├── ChildRestartingError     that needs a child that is not between two attempts
         ├── ChildNotFoundError       no such child
         ├── MaxChildrenError         a dynamic supervisor is full
-        └── SupervisorGaveUpError    the root's restart budget is used up
+        ├── SupervisorGaveUpError    the root's restart budget is used up
+        └── SupervisorKilledError    the root was killed
 """
 
 from __future__ import annotations
@@ -242,3 +243,15 @@ class SupervisorGaveUpError(SupervisorError):
         self.child_id = child_id
         self.reason = reason
         self.why = why
+
+
+class SupervisorKilledError(SupervisorError):
+    """The root of a tree was killed, and its children with it, without their good-byes.
+
+    Attributes:
+        name: The root's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the supervisor {name!r} was killed")
+        self.name = name

@@ -168,6 +168,11 @@ class Mailbox:
             self._before_exit = len(self.user)
             self.wake()
 
+    @property
+    def exit_due(self) -> bool:
+        """Whether the supervisor's shutdown comes next, as far as calls and casts are concerned."""
+        return self._exit is not None and self._before_exit <= 0
+
     def take(self) -> object | None:
         """Remove and return what to handle next, or None when there is nothing."""
         if self.system:
@@ -175,7 +180,7 @@ class Mailbox:
         if self.again:
             self._release(1)
             return self.again.popleft()
-        if self._exit is not None and self._before_exit <= 0:
+        if self._exit is not None and self.exit_due:
             return ParentExit(self._exit)
         if self.user:
             return self._pop_user()

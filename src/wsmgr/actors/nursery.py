@@ -288,7 +288,10 @@ class Nursery(ABC):
 
     def _blockers(self) -> set[ActorRef[Any]]:
         waits_for = {process.ref for process in self._ending}
-        return waits_for if self._starting is None else waits_for | {self._starting.ref}
+        # A process that has acknowledged its start is waited for no more, though this task may not have run since.
+        if self._starting is not None and not self._starting.acknowledged:
+            waits_for.add(self._starting.ref)
+        return waits_for
 
     def _refuse_blocked(self) -> None:
         if self._requests:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from .errors import StartError, SupervisorGaveUpError
+from .errors import StartError, SupervisorGaveUpError, SupervisorKilledError
 from .messages import FailedToStart
-from .reasons import Crash, ExitReason, Shutdown, is_cancellation
+from .reasons import Crash, ExitReason, Killed, Shutdown, is_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -159,5 +159,8 @@ class Root:
                 return error
             case Crash(error):
                 return error
+            case Killed():
+                # Whoever waits for it must not go on as if the work were done.
+                return SupervisorKilledError(self._supervisor.name)
             case _:
                 return None

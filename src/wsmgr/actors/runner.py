@@ -110,6 +110,7 @@ class ActorProcess(Process):
         except Exception as error:  # noqa: BLE001 - the crash boundary: the key of `conflate`
             # The key of `conflate` is the actor's own code: its failure is the actor's, never the sender's.
             self._interrupt(Crash(error), crash=True)
+            self.ref.dead_letters += 1
             return False
         if pushed_out is not None:
             if pushed_out.reply_to is not None:
@@ -265,12 +266,18 @@ class ActorProcess(Process):
     async def _serve(self) -> ExitReason:
         mailbox, timers = self.mailbox, self.timers
         handled = 0
+        timers_turn = True
         while True:
             if self._asked_for:
                 await anyio.sleep_forever()
-            if timers:
-                for timer in timers.take_due(anyio.current_time()):
-                    mailbox.system.append(timer)
+            if timers and not mailbox.system and not mailbox.exit_due:
+                # Timers and mail take turns, so that neither a chain of timers nor a flood of mail starves the other.
+                if timers_turn or not mailbox.user:
+                    due = timers.take_due(anyio.current_time())
+                    mailbox.system.extend(due)
+                    timers_turn = not due
+                else:
+                    timers_turn = True
             item = mailbox.take()
             if item is None:
                 handled = 0

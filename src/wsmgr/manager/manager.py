@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     )
 
 CONNECTIONS = ("auto", "dedicated")
+FULL = frozenset({"Full", "QueueFull", "WouldBlock"})
+"""What queues raise that have no room: `queue`, asyncio, and the channels of anyio and trio."""
+INBOX_RETRY = 0.001
+MAX_INBOX_RETRY = 0.1
 
 
 class Inbox(Protocol):
@@ -334,7 +338,22 @@ def check_policy(policy: str | Policy | None) -> Policy | None:
 
 
 def _forward(inbox: Inbox) -> Callback:
+    """Return a callback that puts items into an inbox, and waits while that is full.
+
+    Meanwhile the consumer's own buffer fills, and its policy decides, counts and tells what is lost.
+    """
+
     async def forward(item: Item) -> None:
-        inbox.put_nowait(item)
+        delay = INBOX_RETRY
+        while True:
+            try:
+                inbox.put_nowait(item)
+            except Exception as error:
+                if type(error).__name__ not in FULL:
+                    raise
+            else:
+                return
+            await anyio.sleep(delay)
+            delay = min(2 * delay, MAX_INBOX_RETRY)
 
     return forward

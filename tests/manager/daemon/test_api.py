@@ -170,6 +170,8 @@ async def test_every_error_is_a_problem_document(run_daemon: RunDaemon) -> None:
         ("GET", "/v1/subscriptions/nobody/last", None, 404),
         ("GET", "/v1/subscriptions/nobody/metrics", None, 404),
         ("GET", "/v1/gaps?after=x", None, 422),
+        ("GET", "/v1/gaps?subscription=nobody", None, 404),
+        ("GET", "/v1/events?subscription=nobody", None, 404),
     ]
     async with run_daemon(NOWHERE) as daemon:
         for method, target, body, expected in requests:
@@ -296,6 +298,8 @@ async def test_events_come_in_pages_newest_first(simulator: SimulatorThread, run
         numbers = await daemon.ask(
             lambda: [row["id"] for row in daemon.client.items("/v1/events", {"limit": 2})]
         )
+        ended = await daemon.get("/v1/events", subscription=row["id"])
+    assert {row["id"]} == {event["subscription_id"] for event in ended["items"]}
     assert sorted(numbers, reverse=True) == numbers
     assert list(range(1, len(numbers) + 1)) == sorted(numbers)
 

@@ -16,7 +16,7 @@ Dialling belongs to the origin, because what refuses one connection refuses all 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
@@ -98,6 +98,11 @@ class Dialling:
             return
         delay = self._credential_delay(connection) or (flap.delay if flap is not None else 0.0)
         self._candidates[connection] = _Candidate(urgency=urgency, not_before=now + delay)
+
+    def resume(self, dialling: Iterable[str]) -> None:
+        """Go on after a time without a dialer: only these connections are dialling."""
+        known = set(dialling)
+        self._under_way = {name: wave for name, wave in self._under_way.items() if name in known}
 
     def withdraw(self, connection: str) -> None:
         """Forget a connection that wants no dial any more."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Phase
 from wsmgr.manager.model.continuity import Failed, Interrupted, Interruption, Live, Rejected, Resumed
+from wsmgr.manager.model.errors import RejectedError
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
 from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
 from wsmgr.manager.model.subscription_key import subscription_id
@@ -192,8 +193,9 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
         entry.deadline = now + delay if entry.was_live else None
         entry.refusals += 1
     else:
-        move(entry, State.PENDING, error=words)
+        entry.obstacle = RejectedError(entry.key, words)
         entry.deadline = now + QUOTA_RETRY
+        move(entry, State.PENDING, error=words)
     entry.tell(Rejected(error=words))
     registry.note(
         Fact(

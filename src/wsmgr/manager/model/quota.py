@@ -81,20 +81,25 @@ class Window:
             self._times.popleft()
         return len(self._times)
 
-    def free(self, now: float) -> int:
-        """Return how often it may happen at once at `now`."""
-        return 2**31 if self.limit is None else self.limit - self.used(now)
+    @property
+    def reserve(self) -> int:
+        """How many are left for what cannot wait, such as keep-alives: 2 % of the limit, at most 20."""
+        return 0 if self.limit is None else min(20, self.limit // 50)
+
+    def free(self, now: float, *, keep: int = 0) -> int:
+        """Return how often it may happen at once at `now`, with `keep` left over."""
+        return 2**31 if self.limit is None else self.limit - keep - self.used(now)
 
     def record(self, now: float) -> None:
         """Note that it happened."""
         if self.limit is not None:
             self._times.append(now)
 
-    def free_at(self, now: float) -> float:
-        """Return when it may happen next: `now` where it may at once."""
-        if self.free(now) > 0 or self.limit is None:
+    def free_at(self, now: float, *, keep: int = 0) -> float:
+        """Return when it may happen next, with `keep` left over: `now` where it may at once."""
+        if self.free(now, keep=keep) > 0 or self.limit is None:
             return now
-        return self._times[len(self._times) - self.limit] + WINDOW
+        return self._times[len(self._times) - (self.limit - keep)] + WINDOW
 
 
 class UserSlots:

@@ -22,6 +22,7 @@ from attrs import frozen
 
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Claim, Connection, Phase
+from wsmgr.manager.model.errors import QuotaError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.placement import Open, Place, Refuse, place
 from wsmgr.manager.model.subscription import Entry, State, move
@@ -265,6 +266,7 @@ def _note_refusal(registry: Registry, entry: Entry, refusal: Refuse) -> None:
     if entry.error == words:
         return
     entry.error = words
+    entry.obstacle = QuotaError(refusal.quota, refusal.limit, refusal.held_by, advice=refusal.advice)
     entry.stored = False
     registry.note(
         Fact(
@@ -289,8 +291,8 @@ def _write_all(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
         for claim in connection.unsettled.values() if connection.ready else ():
             if not claim.to_be_written:
                 continue
-            if origin.messages.free(now) <= 0:
-                wake.append(origin.messages.free_at(now))
+            if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
+                wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
                 return
             origin.messages.record(now)
             _begin_end(claim, now)
@@ -299,8 +301,8 @@ def _write_all(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
     known = _known_users(venue)
     introducing = origin.introducing()
     for entry in _ordered(_askable(venue)):
-        if origin.messages.free(now) <= 0:
-            wake.append(origin.messages.free_at(now))
+        if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
+            wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
             return
         introduces = entry.user is not None and entry.user not in known
         if introduces and introducing:
@@ -335,6 +337,7 @@ def _begin_subscribing(entry: Entry, now: float, *, introduces: bool) -> None:
     assert connection is not None  # noqa: S101 - the caller chose a placed one
     move(entry, State.SUBSCRIBING)
     entry.first = entry.fresh = True
+    entry.obstacle = None
     entry.attempts += 1
     entry.deadline = now + ACK_DEADLINE
     earlier = connection.claim_of(entry.key)

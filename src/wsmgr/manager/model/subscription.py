@@ -19,6 +19,7 @@ from attrs import define, field
 
 from wsmgr.manager.model.continuity import Event, Gap, Interruption
 from wsmgr.manager.model.delivery import Buffer
+from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.model.joining import Log
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.metrics import Counters
@@ -102,6 +103,7 @@ class Entry:
         dedicated: Whether somebody asked for a connection of its own.
         state: How far it has come.
         error: The last refusal or failure, in words, or None.
+        obstacle: Which quota, of ours or of the venue's, it waits for, as an error for a caller who will not wait; or None.
         quiet: Whether it is live by its acknowledgement alone.
         first: Whether no frame has come since it was last asked for.
         fresh: Whether that first frame will be a new state of the stream.
@@ -142,6 +144,7 @@ class Entry:
     log: Log | None = None
     state: State = State.PENDING
     error: str | None = None
+    obstacle: WsmgrError | None = None
     quiet: bool = False
     seq: int = 0
     was_live: bool = False

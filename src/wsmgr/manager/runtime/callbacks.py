@@ -72,7 +72,7 @@ class CallbackConsumer(Actor[Any]):
 
     async def init(self) -> Continue:
         """Take the buffer over."""
-        self._context.consumers.add(self.ref)
+        self._context.consumers[self.ref] = self._handle
         self._handle.buffer.wake = self._wake
         return Continue()
 
@@ -87,7 +87,7 @@ class CallbackConsumer(Actor[Any]):
 
     async def terminate(self, reason: ExitReason) -> None:
         """Handle what is left, when this is an orderly end, and give the hold back."""
-        self._context.consumers.discard(self.ref)
+        self._context.consumers.pop(self.ref, None)
         waiting = len(self._handle.buffer)
         if isinstance(reason, Normal) and waiting:
             await self._consume(waiting)

@@ -119,6 +119,7 @@ class Caretaker(Actor[Any]):
                     now=clock.monotonic(),
                     wall=clock.wall(),
                 )
+                connection.next_attempt_at = clock.wall() + delay
         self._context.note(
             Fact(
                 kind="venue_parked",
@@ -145,3 +146,12 @@ class Caretaker(Actor[Any]):
             )
         for entry in self._context.registry.entries.values():
             entry.counters.sample()
+        for ref, handle in list(self._context.consumers.items()):
+            if not ref.alive:
+                # It was killed, and so could not say goodbye itself.
+                del self._context.consumers[ref]
+                handle.release()
+                detail = {"error": f"its actor ended: {ref.exit_reason}", "dropped": handle.dropped}
+                self._context.note(
+                    Fact(kind="consumer_failed", level="error", subscription_id=handle.id, detail=detail)
+                )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
     from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.runtime.handle import Subscription  # noqa: TC004 - the handle holds the context: a cycle
 
 SYNC_CALLBACKS = 32
 
@@ -100,7 +101,7 @@ class Context:
         venue_supervisor: The supervisor of the venues.
         consumer_supervisor: The supervisor of callback consumers.
         writer: The store's writer, or None while there is none.
-        consumers: The callback consumers that run.
+        consumers: The callback consumers that run, with their handles.
         threads: How many sync callbacks may run at once.
         draining: Whether the manager has been told to end: nothing new is taken.
     """
@@ -115,7 +116,7 @@ class Context:
     venue_supervisor: DynamicSupervisor | None = None
     consumer_supervisor: DynamicSupervisor | None = None
     writer: ActorRef[Any] | None = None
-    consumers: set[ActorRef[Any]] = field(factory=set[ActorRef[Any]])
+    consumers: dict[ActorRef[Any], Subscription] = field(factory=dict["ActorRef[Any]", "Subscription"])
     threads: CapacityLimiter = field(factory=lambda: CapacityLimiter(SYNC_CALLBACKS))
     draining: bool = False
 

@@ -118,7 +118,13 @@ class Dialer(Actor[Any]):
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
-        """Grant what an earlier dialer had not."""
+        """Grant what an earlier dialer had not; a dial whose end it did not hear of is under way no more."""
+        self._origin.dialling.resume(
+            connection.id
+            for venue in self._venues()
+            for connection in venue.model.connections
+            if connection.state is ConnectionState.DIALLING
+        )
         self._grant()
 
     async def handle_cast(

@@ -78,6 +78,8 @@ class Engine:
             for buffer in tuple(entry.buffers):
                 buffer.close(error)
                 buffer.wake()
+        for entry in list(self.context.registry.entries.values()):
+            self.context.registry.end(entry, by=str(error), now=self.context.clock.monotonic())
 
     async def subscribe(
         self,
@@ -134,8 +136,8 @@ class Engine:
             if keep:
                 await self._keep(entry, owner)
             if wait != "none":
-                await handle.wait_for(WAITS[wait], timeout=timeout)
-        except (RejectedError, SubscriptionFailedError, SubscriptionClosedError):
+                await handle.wait_for(WAITS[wait], timeout=timeout, over_quota=not new)
+        except (RejectedError, QuotaError, SubscriptionFailedError, SubscriptionClosedError):
             handle.release()
             if kept_by_us:
                 # The caller hears of the refusal, and so does not want it any more.
@@ -367,6 +369,8 @@ class Engine:
     async def _withdraw(self, entry: Entry, by: str) -> None:
         """End a subscription: on the disk first, so that an end that could not be written can be asked for again."""
         registry = self.context.registry
+        if registry.entries.get(entry.id) is not entry:
+            return
         was_kept, entry.kept = entry.kept, False
         try:
             await self._commit([CloseSubscription(id=entry.id, at=self.context.clock.wall())])

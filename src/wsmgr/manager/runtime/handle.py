@@ -11,6 +11,7 @@ from wsmgr.manager.model.continuity import Event
 from wsmgr.manager.model.delivery import Buffer, Item, Policy
 from wsmgr.manager.model.errors import (
     LaggedError,
+    ManagerClosedError,
     RejectedError,
     SubscribeTimeoutError,
     SubscriptionClosedError,
@@ -150,10 +151,23 @@ class Subscription:
         """
         await self.wait_for(frozenset({State.LIVE}), timeout=timeout)
 
-    async def wait_for(self, states: frozenset[State], *, timeout: float | None = None) -> None:
-        """Return as soon as the subscription is in one of `states`; raises what `wait_live` raises."""
+    async def wait_for(
+        self, states: frozenset[State], *, timeout: float | None = None, over_quota: bool = True
+    ) -> None:
+        """Return as soon as the subscription is in one of `states`; raises what `wait_live` raises.
+
+        Args:
+            states: The states.
+            timeout: Seconds to wait, or None for ever.
+            over_quota: Whether to wait for a quota that only an end frees.
+
+        Raises:
+            QuotaError: It waits for one of our quotas, and `over_quota` is False.
+            RejectedError: The venue refused it for good, or for its quota where `over_quota` is False.
+            ManagerClosedError: The manager was left.
+        """
         entry = self._entry
-        watch = _Watch(entry, states)
+        watch = _Watch(self._context, entry, states, over_quota=over_quota)
         try:
             with anyio.move_on_after(math.inf if timeout is None else timeout):
                 await watch.wait()
@@ -215,9 +229,11 @@ class _Watch:
     The first such change counts: another caller may withdraw a refused subscription before this one wakes up.
     """
 
-    def __init__(self, entry: Entry, states: frozenset[State]) -> None:
+    def __init__(self, context: Context, entry: Entry, states: frozenset[State], *, over_quota: bool) -> None:
+        self._context = context
         self._entry = entry
         self._states = states
+        self._over_quota = over_quota
         self._done = anyio.Event()
         self._error: WsmgrError | None = None
         entry.watchers.add(self._look)
@@ -234,22 +250,25 @@ class _Watch:
     def _look(self, entry: Entry) -> None:
         if self._done.is_set():
             return
-        self._error = None if entry.state in self._states else _hopeless(entry)
+        self._error = None if entry.state in self._states else self._hopeless(entry)
         if self._error is not None or entry.state in self._states:
             self._done.set()
 
-
-def _hopeless(entry: Entry) -> WsmgrError | None:
-    """Return why waiting on makes no sense, or None where it does."""
-    match entry.state:
-        case State.REJECTED:
-            return RejectedError(entry.key, entry.error or "no reason given")
-        case State.FAILED:
-            return SubscriptionFailedError(f"{entry.key} is parked: {entry.error}")
-        case State.CLOSED:
-            return SubscriptionClosedError(f"{entry.key} was ended")
-        case _:
-            return None
+    def _hopeless(self, entry: Entry) -> WsmgrError | None:
+        """Return why waiting on makes no sense, or None where it does."""
+        match entry.state:
+            case State.REJECTED:
+                return RejectedError(entry.key, entry.error or "no reason given")
+            case State.FAILED:
+                return SubscriptionFailedError(f"{entry.key} is parked: {entry.error}")
+            case State.CLOSED if self._context.draining:
+                return ManagerClosedError(f"the manager was left while somebody waited for {entry.key}")
+            case State.CLOSED:
+                return SubscriptionClosedError(f"{entry.key} was ended")
+            case State.PENDING if not self._over_quota:
+                return entry.obstacle
+            case _:
+                return None
 
 
 def waits_for(entry: Entry) -> str:

@@ -11,7 +11,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from wsmgr.actors import (
-    REACHED_MAX_RESTART_INTENSITY,
     Actor,
     CallExitError,
     Continue,
@@ -21,6 +20,7 @@ from wsmgr.actors import (
     SupervisorError,
     Timer,
 )
+from wsmgr.actors.reasons import REACHED_MAX_RESTART_INTENSITY
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.reconciliation import (
     CloseConnection,
@@ -78,8 +78,6 @@ class Keeper(Actor[Any]):
             running = self._venue.supervisors.get(connection.id)
             if running is not None:
                 self._watch(connection, running)
-            elif connection.usable:
-                await self._start(connection)
         known = {connection.id for connection in self._venue.model.connections}
         for connection_id, running in list(self._venue.supervisors.items()):
             if connection_id not in known:
@@ -102,6 +100,9 @@ class Keeper(Actor[Any]):
         plan = reconcile(self._context.registry, self._venue.model, now=now, urls=self._venue.shown_urls)
         for effect in plan.effects:
             await self._perform(effect)
+        for connection in list(self._venue.model.connections):
+            if connection.usable and connection.id not in self._venue.supervisors:
+                await self._start(connection)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -132,10 +133,18 @@ class Keeper(Actor[Any]):
             session.cast(message)
 
     async def _start(self, connection: Connection) -> None:
+        """Start a connection; one that cannot be started is parked, whoever else starts."""
         supervisor = self._venue.connections
         if supervisor is None:
             return
-        running = await supervisor.start_child(self._connection_spec(connection))
+        try:
+            running = await supervisor.start_child(self._connection_spec(connection))
+        except CallExitError:
+            # The supervisor of all connections is ending; the keeper that follows starts them.
+            return
+        except SupervisorError as error:
+            self._park(connection, str(error))
+            return
         self._venue.supervisors[connection.id] = running
         self._watch(connection, running)
 
@@ -170,18 +179,20 @@ class Keeper(Actor[Any]):
         connection = self._context.connection(connection_id)
         if connection is None or self._context.draining:
             return
-        clock = self._context.clock
-        registry = self._context.registry
         if down.reason == Shutdown(REACHED_MAX_RESTART_INTENSITY):
-            text = connection.reason or "it used up its restarts"
-            progress.parked(registry, connection, text, now=clock.monotonic(), wall=clock.wall())
-            if self._venue.origin.dialer is not None:
-                self._venue.origin.dialer.cast(DialWithdrawn(connection_id))
+            self._park(connection, connection.reason or "it used up its restarts")
             return
-        reason = f"its supervisor ended: {down.reason}"
-        progress.lost(registry, connection, reason=reason, now=clock.monotonic(), wall=clock.wall())
-        try:
-            await self._start(connection)
-        except (SupervisorError, CallExitError):
-            # The supervisor of all connections is ending too; the keeper that follows starts them again.
-            return
+        clock = self._context.clock
+        progress.lost(
+            self._context.registry,
+            connection,
+            reason=f"its supervisor ended: {down.reason}",
+            now=clock.monotonic(),
+            wall=clock.wall(),
+        )
+
+    def _park(self, connection: Connection, text: str) -> None:
+        clock = self._context.clock
+        progress.parked(self._context.registry, connection, text, now=clock.monotonic(), wall=clock.wall())
+        if self._venue.origin.dialer is not None:
+            self._venue.origin.dialer.cast(DialWithdrawn(connection.id))

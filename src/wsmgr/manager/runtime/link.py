@@ -63,6 +63,7 @@ class Link(StateMachine[Any]):
         self._connection = connection
         self._supervisor = supervisor
         self._session: ActorRef[Any] | None = None
+        self._recorded: BaseException | None = None
 
     async def init(self) -> Continue:
         """Take the connection's place, whatever an earlier link left behind."""
@@ -100,7 +101,10 @@ class Link(StateMachine[Any]):
         return None
 
     async def terminate(self, reason: ExitReason) -> None:
-        """Give the place back."""
+        """Give the place back; a bug in the link itself has no suspect among the subscriptions."""
+        if isinstance(reason, Crash) and reason.error is not self._recorded:
+            self._connection.reason = f"{type(reason.error).__name__}: {reason.error}"
+            self._connection.suspects.append(None)
         if self._venue.links.get(self._connection.id) is self.ref:
             del self._venue.links[self._connection.id]
 
@@ -134,6 +138,7 @@ class Link(StateMachine[Any]):
             case Crash(error):
                 suspect = self._connection.handling
                 self._connection.suspects.append(None if suspect is None else suspect.id)
+                self._recorded = error
                 self._lost(f"{type(error).__name__}: {error}")
                 return Stop(reason)
             case _ if self._context.draining:

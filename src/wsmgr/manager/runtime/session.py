@@ -212,6 +212,7 @@ class Session(Actor[Any]):
 
     def _control(self, frame: Frame) -> None:
         if isinstance(frame, Ping):
+            self._count_message()
             self.ref.cast(Send(frame.answer))
             return
         clock = self._context.clock
@@ -231,8 +232,13 @@ class Session(Actor[Any]):
     async def _keep_alive(self) -> Stop | None:
         frame = self._venue.dialect.keep_alive.frame
         if frame is not None:
+            self._count_message()
             return await self._send(frame)
         return await self._ping()
+
+    def _count_message(self) -> None:
+        """Count a frame that the keeper did not plan: the venue counts it too."""
+        self._venue.model.origin.messages.record(self._context.clock.monotonic())
 
     async def _ping(self) -> Stop | None:
         if self._socket is None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, TypeVarTuple
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from wsmgr.actors import Actor, Crash, MailboxPolicy, NoReply, Timer
+from wsmgr.actors import Actor, Continue, Crash, MailboxPolicy, NoReply, Timer
 from wsmgr.manager.store.backlog import Backlog, Waiting
 from wsmgr.manager.store.changes import AddEvent, Change
 from wsmgr.manager.store.committer import Commit, Committer, Read, passes
@@ -109,6 +109,7 @@ class Writer(Actor[Commit]):
         await self._run(self._committer.connect)
         self.send_interval(self._flush_interval, "flush")
         self.send_after(MAINTENANCE_DELAY, "maintain")
+        return None
 
     async def handle_call(self, request: object, reply_to: ReplyTo) -> NoReply:
         """Take a `Commit` or a `Read`; both are answered after the next flush."""
