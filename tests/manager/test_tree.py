@@ -77,8 +77,11 @@ async def test_killing_what_holds_no_socket_leaves_every_socket(simulator: Simul
 
 
 @pytest.mark.parametrize("path", DIALLED_ANEW)
-async def test_killing_what_holds_sockets_brings_them_all_back(simulator: SimulatorThread, path: str) -> None:
+async def test_killing_what_holds_sockets_brings_them_all_back(
+    simulator: SimulatorThread, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What hangs on it is dialled anew; every subscription is live again, with its gap, and none comes twice."""
+    monkeypatch.setattr("wsmgr.manager.runtime.caretaker.RETRIES", (0.1,))
     async with Manager(url=simulator.address.url) as manager:
         handles = [await manager.subscribe(name, params=params) for name, params in WISHES]
         await live_again(handles)
