@@ -362,3 +362,27 @@ async def test_a_full_inbox_is_a_slow_consumer(simulator: SimulatorThread) -> No
             await advance(book)
     numbers = [item.seq for item in inbox.items]
     assert list(range(numbers[0], numbers[0] + len(numbers))) == numbers
+
+
+async def test_who_subscribes_while_an_end_is_being_written_begins_a_new_life(
+    simulator: SimulatorThread, tmp_path: Path
+) -> None:
+    """An acknowledged subscribe is never swallowed by an unsubscribe that was asked for before it."""
+    async with running(simulator, state_dir=tmp_path) as manager:
+        old = await manager.subscribe("l2Book", coin="BTC", keep=True)
+        async with anyio.create_task_group() as group:
+            with closing(sqlite3.connect(tmp_path / "wsmgr.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                group.start_soon(manager.unsubscribe, old.id)
+                await anyio.wait_all_tasks_blocked()
+
+                async def subscribe_again() -> None:
+                    await manager.subscribe("l2Book", coin="BTC", keep=True)
+
+                group.start_soon(subscribe_again)
+                await anyio.wait_all_tasks_blocked()
+                other.execute("ROLLBACK")
+        (view,) = manager.list_subscriptions()
+        assert (old.id, True) == (view.id, view.kept)
+    async with running(simulator, state_dir=tmp_path) as manager:
+        assert [old.id] == [view.id for view in manager.list_subscriptions()]

@@ -292,14 +292,15 @@ async def test_the_rest_of_what_list_commands_show(simulator: SimulatorThread, r
 async def test_events_come_in_pages_newest_first(simulator: SimulatorThread, run_daemon: RunDaemon) -> None:
     """The cursor of the ledger is the number of a row, so a page never repeats what a newer event pushed down."""
     async with run_daemon(simulator.address.url) as daemon:
+        ids: list[str] = []
         for coin in ("BTC", "ETH", "SOL"):
-            row = await daemon.subscribe("bbo", params={"coin": coin}, keep=True)
-            await daemon.ask(daemon.client.delete, f"/v1/subscriptions/{row['id']}")
+            ids.append((await daemon.subscribe("bbo", params={"coin": coin}, keep=True))["id"])
+            await daemon.ask(daemon.client.delete, f"/v1/subscriptions/{ids[-1]}")
         numbers = await daemon.ask(
             lambda: [row["id"] for row in daemon.client.items("/v1/events", {"limit": 2})]
         )
-        ended = await daemon.get("/v1/events", subscription=row["id"])
-    assert {row["id"]} == {event["subscription_id"] for event in ended["items"]}
+        ended = await daemon.get("/v1/events", subscription=ids[0])
+    assert {ids[0]} == {event["subscription_id"] for event in ended["items"]}
     assert sorted(numbers, reverse=True) == numbers
     assert list(range(1, len(numbers) + 1)) == sorted(numbers)
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.registry import Registry
 
 
+SAMPLES = 5
+
+
 def take_answer(registry: Registry, connection: Connection, frame: Frame, *, now: float, wall: float) -> bool:
     """Take what the venue answered on a connection.
 
@@ -87,6 +90,12 @@ def _meant(connection: Connection, refusal: Refusal) -> Claim | None:
 
 
 def _note(registry: Registry, connection: Connection, kind: str, detail: dict[str, Any]) -> None:
+    """Note an answer that means nobody: the first few of a connection, then ever fewer, with their number."""
+    connection.unexplained += 1
+    count = connection.unexplained
+    if count > SAMPLES and count & (count - 1):
+        return
+    detail = {**detail, "count": count}
     registry.note(
         Fact(kind=kind, level="warning", venue=connection.venue, connection=connection.id, detail=detail)
     )

@@ -117,6 +117,7 @@ class Connection:
         late: Frames that came for quarantined wire keys.
         unrouted: Frames that no subscription wanted.
         unparsed: Frames that could not be parsed or whose channel is unknown.
+        unexplained: Answers that meant no request in flight.
         handling: The subscription whose frame was being handled when our own code raised, or None.
         suspects: For each crash, the id of that subscription, or None.
         empty_since: When its last member left (monotonic), or None.
@@ -149,6 +150,7 @@ class Connection:
     late: int = 0
     unrouted: int = 0
     unparsed: int = 0
+    unexplained: int = 0
     handling: Entry | None = field(default=None, repr=False)
     suspects: list[str | None] = field(factory=list[str | None], repr=False)
     empty_since: float | None = None

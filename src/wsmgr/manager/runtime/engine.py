@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
-from attrs import define
+from attrs import define, field
 
 from wsmgr.actors import ActorRef, CallError, CallExitError, ChildSpec, Supervisor
 from wsmgr.manager.model.delivery import Policy, default_policy
@@ -24,6 +24,8 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.placement import Refuse, place
 from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.model.subscription_key import format_key, subscription_id
+from wsmgr.manager.model.subscription_type import Atom
 from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
@@ -70,6 +72,7 @@ class Engine:
 
     context: Context
     root: Supervisor
+    _ends: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
 
     def close(self) -> None:
         """Tell every consumer that nothing more will come; for the end of the manager."""
@@ -124,8 +127,7 @@ class Engine:
         venue_context = self.venue(venue)
         atom = venue_context.dialect.atom(type_name, params)
         policy = policy or default_policy(atom.type)
-        registry = self.context.registry
-        entry, new = registry.want(venue_context.model.name, atom, wall=self.context.clock.wall())
+        entry, new = await self._want(venue_context, atom)
         self._choose_socket(entry, new=new, dedicated=dedicated or policy is Policy.BLOCK, policy=policy)
         if new and wait != "none":
             self._check_quota(venue_context, entry)
@@ -142,12 +144,12 @@ class Engine:
             if kept_by_us:
                 # The caller hears of the refusal, and so does not want it any more.
                 entry.kept = False
-            await self._withdraw_unwanted(entry, "its refusal")
+            self._withdraw_unwanted(entry, "its refusal")
             raise
         except WsmgrError:
             handle.release()
             if new:
-                await self._withdraw_unwanted(entry, "the caller's timeout")
+                self._withdraw_unwanted(entry, "the caller's timeout")
             raise
         except BaseException:
             handle.release()
@@ -219,14 +221,14 @@ class Engine:
         self._choose_socket(entry, new=False, dedicated=policy is Policy.BLOCK, policy=policy)
         return Subscription(self.context, entry, policy=policy, events=events)
 
-    async def unsubscribe(self, subscription_id: str, *, by: str = "unsubscribe") -> None:
+    async def unsubscribe(self, entry_id: str, *, by: str = "unsubscribe") -> None:
         """End a subscription for everybody; it is on the disk when this returns, and does not come back.
 
         Raises:
             NotFoundError: There is none with this id.
             StoreError: It could not be written.
         """
-        await self._withdraw(self.context.registry.entry(subscription_id), by)
+        await self._end(self.context.registry.entry(entry_id), by)
 
     def get_subscription(self, subscription_id: str) -> SubscriptionView:
         """Return a subscription.
@@ -332,6 +334,13 @@ class Engine:
         if self.context.draining:
             raise ManagerClosedError("the manager is ending: nothing new is taken")
 
+    async def _want(self, venue: VenueContext, atom: Atom) -> tuple[Entry, bool]:
+        """Return the subscription of a wish, and whether it is new; one that is just being ended begins a new life."""
+        key = format_key(venue.model.name, atom.type.name, atom.params)
+        while (under_way := self._ends.get(subscription_id(key))) is not None:
+            await under_way.wait()
+        return self.context.registry.want(venue.model.name, atom, wall=self.context.clock.wall())
+
     def _choose_socket(self, entry: Entry, *, new: bool, dedicated: bool, policy: Policy) -> None:
         if not dedicated or entry.dedicated:
             return
@@ -361,24 +370,37 @@ class Engine:
             entry.kept = was_kept
             raise
 
-    async def _withdraw_unwanted(self, entry: Entry, by: str) -> None:
-        """End a subscription that its caller gives up, unless somebody else holds it or keeps it."""
-        if not entry.kept and not entry.buffers:
-            await self._withdraw(entry, by)
+    def _withdraw_unwanted(self, entry: Entry, by: str) -> None:
+        """End a subscription that its caller gives up, unless somebody else holds it or keeps it.
 
-    async def _withdraw(self, entry: Entry, by: str) -> None:
-        """End a subscription: on the disk first, so that an end that could not be written can be asked for again."""
-        registry = self.context.registry
-        if registry.entries.get(entry.id) is not entry:
+        Without waiting: nobody can join it in between. What the disk still says of it is put right by the fact of its end.
+        """
+        if not entry.kept and not entry.buffers:
+            self.context.registry.end(entry, by=by, now=self.context.clock.monotonic())
+            self.context.look(entry.venue)
+
+    async def _end(self, entry: Entry, by: str) -> None:
+        """End a subscription for everybody: on the disk first, so that an end that could not be written can be asked for again.
+
+        Who subscribes to the key meanwhile waits, and begins a new life of it.
+        """
+        under_way = self._ends.get(entry.id)
+        if under_way is not None:
+            await under_way.wait()
             return
+        self._ends[entry.id] = done = anyio.Event()
         was_kept, entry.kept = entry.kept, False
         try:
             await self._commit([CloseSubscription(id=entry.id, at=self.context.clock.wall())])
-        except StoreError:
+        except BaseException:
             entry.kept = was_kept
             raise
-        registry.end(entry, by=by, now=self.context.clock.monotonic())
-        self.context.look(entry.venue)
+        else:
+            self.context.registry.end(entry, by=by, now=self.context.clock.monotonic())
+            self.context.look(entry.venue)
+        finally:
+            del self._ends[entry.id]
+            done.set()
 
     async def _commit(self, changes: list[Change]) -> None:
         await self._ask_writer(Commit(tuple(changes)))

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wsmgr.manager.runtime.context import Context, VenueContext
 
 ASK_AGAIN = 30.0
+FORGIVEN_AFTER = 60.0
 CREDENTIAL_STATUS = (401, 403)
 
 
@@ -137,12 +138,17 @@ class Link(StateMachine[Any]):
                 return None
             case Crash(error):
                 suspect = self._connection.handling
+                if self._uptime() > FORGIVEN_AFTER:
+                    self._connection.suspects.clear()
                 self._connection.suspects.append(None if suspect is None else suspect.id)
                 self._recorded = error
                 self._lost(f"{type(error).__name__}: {error}")
                 return Stop(reason)
             case _ if self._context.draining:
                 self._lost("the manager was stopped", wanted=True)
+                return None
+            case _ if self._connection not in self._venue.model.connections:
+                self._lost("nothing was left on it", wanted=True)
                 return None
             case _:
                 self._lost("the session was ended")
@@ -162,10 +168,13 @@ class Link(StateMachine[Any]):
                 )
             )
             return
-        now = self._context.clock.monotonic()
-        uptime = now - (now if connection.opened_monotonic is None else connection.opened_monotonic)
         proved = any(entry.state is State.LIVE for entry in connection.routes.values())
-        self._tell_dialer(SocketEnded(connection.id, uptime=uptime, proved=proved))
+        self._tell_dialer(SocketEnded(connection.id, uptime=self._uptime(), proved=proved))
+
+    def _uptime(self) -> float:
+        """Return for how many seconds the present socket has been open; 0 where there is none."""
+        opened = self._connection.opened_monotonic
+        return 0.0 if opened is None else self._context.clock.monotonic() - opened
 
     def _lost(self, reason: str, *, wanted: bool = False) -> None:
         clock = self._context.clock

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsmgr.actors import Continue
+from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class Scribe(Writer):
         """Take the store's place; a database that cannot be opened is a crash with backoff, and never a failed start."""
         self._context.writer = self.ref
         return Continue()
+
+    def commits_lost(self, count: int) -> None:
+        """Tell it as a fact: the ledger numbers the events."""
+        self._context.note(
+            Fact(kind="commits_lost", level="error", actor="writer", detail={"commits": count})
+        )
 
     async def handle_continue(self, token: object) -> None:
         """Open the database for writing, before any message is looked at."""

@@ -156,6 +156,9 @@ def examine(path: Path) -> int:
             finding = tables.execute("PRAGMA quick_check(1)").fetchone()[0]
             if finding != "ok":
                 raise CorruptDatabaseError(path, finding)
+            missing = schema.TABLES - set(tables.table_names()) if version == schema.VERSION else ()
+            if missing:
+                raise CorruptDatabaseError(path, f"it has no table {', '.join(sorted(missing))}")
         finally:
             tables.close()
     return version

@@ -92,6 +92,8 @@ def read_desired(path: Path) -> tuple[DesiredSubscription, ...] | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StateDirectoryError(f"{path} cannot be read: {error.strerror}") from error
     try:
         number = msgspec.json.decode(content, type=Mapping[str, Any]).get("format")
         if isinstance(number, int) and number > FORMAT:

@@ -120,6 +120,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
 )
 
+TABLES = frozenset({"subscriptions", "metrics", "samples", "gaps", "events", "marks"})
+"""The tables of a database of the present version."""
 VERSION = MIGRATIONS[-1].number
 """The version of a file that has every migration."""
 

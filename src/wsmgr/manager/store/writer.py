@@ -244,8 +244,12 @@ class Writer(Actor[Commit]):
         _log.info("the database can be written again, after %d failures", self._failures)
         self._failures = 0
         if lost := self._backlog.forget_given_up():
-            event = EventRow(at=self._now(), level="error", kind="commits_lost", detail={"commits": lost})
-            self._add(Waiting(Commit([AddEvent(event)]), anyio.current_time()))
+            self.commits_lost(lost)
+
+    def commits_lost(self, count: int) -> None:
+        """Tell that commits were given up while the database could not be written; who numbers events overrides it."""
+        event = EventRow(at=self._now(), level="error", kind="commits_lost", detail={"commits": count})
+        self._add(Waiting(Commit([AddEvent(event)]), anyio.current_time()))
 
     @staticmethod
     def _tell(entries: Sequence[Waiting], error: StoreError) -> None:
