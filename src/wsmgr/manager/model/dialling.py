@@ -78,22 +78,18 @@ class Dialling:
         """Whether one scout dials for all."""
         return self.refusals >= 2  # noqa: PLR2004 - invariant 2
 
-    def request(self, connection: str, urgency: int, now: float, *, at_once: bool = False) -> None:
+    def request(self, connection: str, urgency: int, now: float) -> None:
         """Ask for a dial; asking again changes nothing but the urgency.
 
         Args:
             connection: Who asks.
             urgency: Its rank, 0 first.
             now: The monotonic time.
-            at_once: Whether to forget the connection's own delay (an operator asked).
         """
-        if at_once:
-            self._flaps.pop(connection, None)
-            self._credentials.pop(connection, None)
         self._under_way.pop(connection, None)
         flap = self._flaps.get(connection)
         known = self._candidates.get(connection)
-        if known is not None and not at_once:
+        if known is not None:
             known.urgency = urgency
             return
         delay = self._credential_delay(connection) or (flap.delay if flap is not None else 0.0)

@@ -32,12 +32,10 @@ class DialWanted:
     Attributes:
         connection: Its id.
         urgency: Its rank, 0 first.
-        at_once: Whether to forget the connection's own delay.
     """
 
     connection: str
     urgency: int
-    at_once: bool = False
 
 
 @frozen
@@ -134,8 +132,8 @@ class Dialer(Actor[Any]):
         dialling = self._origin.dialling
         now = self._context.clock.monotonic()
         match message:
-            case DialWanted(connection, urgency, at_once):
-                dialling.request(connection, urgency, now, at_once=at_once)
+            case DialWanted(connection, urgency):
+                dialling.request(connection, urgency, now)
             case DialAccepted(connection):
                 dialling.accepted(connection)
             case DialRefused(connection, reason, retry_after, credential):

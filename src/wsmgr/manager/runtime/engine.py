@@ -25,7 +25,6 @@ from wsmgr.manager.model.errors import (
 from wsmgr.manager.model.placement import Refuse, place
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
-from wsmgr.manager.model.subscription_type import Atom
 from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
@@ -50,6 +49,8 @@ from wsmgr.manager.store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from wsmgr.manager.model.subscription_type import Atom
 
 Wait = Literal["ack", "live", "none"]
 WAITS: Mapping[str, frozenset[State]] = {
