@@ -297,26 +297,13 @@ def test_refused_credentials_are_tried_after_one_five_fifteen_and_then_every_six
     assert ["b"] == origin.grants(now)[0]
 
 
-def test_an_operator_is_obeyed_at_once() -> None:
-    """`wsmgr reconnect` forgets the connection's own delays."""
-    origin = dialling()
-    for _ in range(6):
-        origin.closed("a", uptime=0.0, proved=False)
-    origin.refused("a", "401", 0.0, credential=True)
-    origin.request("a", 0, 0.0)
-    assert [] == origin.grants(0.0)[0]
-    origin.request("a", 0, 0.0, at_once=True)
-    assert ["a"] == origin.grants(0.0)[0]
-    assert not origin.unauthorized("a")
-
-
-def test_an_operator_does_not_overrule_the_venue() -> None:
-    """`Retry-After` holds for `wsmgr reconnect` too."""
+def test_asking_again_does_not_overrule_the_venue() -> None:
+    """`Retry-After` holds for whoever asks."""
     origin = dialling()
     origin.request("a", 0, 0.0)
     origin.grants(0.0)
     origin.refused("a", "429", 0.0, retry_after=30.0)
-    origin.request("a", 0, 0.0, at_once=True)
+    origin.request("a", 0, 0.0)
     assert ([], 30.0) == origin.grants(0.0)
     assert 30.0 == origin.attempt_at("a", 0.0)
 

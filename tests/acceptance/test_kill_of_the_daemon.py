@@ -1,0 +1,52 @@
+"""`kill -9` of the daemon, and a start: what was wanted is live again, and what was missed is written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Open, StartDaemon, StartVenue
+
+RATE = 40
+LOST_AT_MOST = 5 * RATE
+USER = "0x" + "a1" * 20
+QUIET = ("orderUpdates", "--user", USER)
+KEPT = (
+    ("bbo", "--coin", "BTC"),
+    ("l2Book", "--coin", "BTC", "-p", "nSigFigs=3"),
+    ("userFills", "--user", USER),
+    QUIET,
+)
+
+
+def test_kill_9_loses_no_subscription_and_no_more_than_five_seconds_of_counts(
+    start_venue: StartVenue, start_daemon: StartDaemon, terminal: Open
+) -> None:
+    """The old ids are live again with their counts and a gap in the ledger; what was unsubscribed stays gone."""
+    daemon = start_daemon(start_venue("--rate", str(RATE), "--fault", "quiet=orderUpdates"), "asyncio")
+    kept = [daemon.keep(*wish) for wish in KEPT]
+    daemon("unsubscribe", daemon.keep("trades", "--coin", "BTC"))
+    reader = terminal(daemon, "tail", kept[0], "--json")
+    reader.until(lambda message: message["seq"] >= LOST_AT_MOST + RATE)
+    before = daemon.all_live()
+
+    daemon.kill()
+    assert 1 == reader.wait()
+    stopped = daemon.list()
+    daemon.backend = "trio"
+    daemon.start()
+    after = daemon.all_live()
+    daemon("daemon", "stop")
+    ledger = daemon("gaps", "--json").document
+
+    assert kept == list(before) == list(stopped) == list(after)
+    assert {"stopped"} == {row["state"] for row in stopped.values()}
+    assert before[kept[0]]["message_count"] > LOST_AT_MOST
+    for id_ in kept:
+        assert stopped[id_]["message_count"] >= before[id_]["message_count"] - LOST_AT_MOST
+        assert after[id_]["message_count"] >= stopped[id_]["message_count"]
+        assert after[id_]["subscribed_at"] == before[id_]["subscribed_at"]
+    assert [True, True] == [rows[kept[-1]]["quiet"] for rows in (before, after)]
+    gaps = [gap for gap in ledger if gap["reason"] == "the manager was not running"]
+    assert sorted(kept) == sorted(gap["subscription_id"] for gap in gaps)
+    assert all(gap["ended_at"] for gap in gaps), gaps
