@@ -103,12 +103,3 @@ def run(*arguments: str, environ: Mapping[str, str]) -> Outcome:
         return process.outcome()
     finally:
         process.end()
-
-
-def gone(pid: int) -> bool:
-    """Whether no process has this id any more."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False

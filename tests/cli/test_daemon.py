@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.running import gone
+from wsmgr.manager.daemon.process import runs
+from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Cli, Spawn
@@ -53,12 +56,20 @@ CONNECTION = [
     "reason",
 ]
 UNKNOWN = "nope"
+FRAMES = (
+    '{"channel":"bbo",  "data":{"coin":"BTC","time":1708622398623,"bbo":[null,null]}}',
+    '{"data":{"bbo":[null,null],"time":1708622398624,"coin":"BTC"},"channel":"bbo"}',
+    '{"channel":"bbo","data":{"coin":"BTC","time":1708622398625,"bbo":[null,{"px":"1.0","sz":"\\u00b5","n":1}]}}',
+)
 
 
 def test_a_detached_subscription_outlives_the_daemon_and_ends_when_it_is_ended(
-    url: str, state_dir: Path, cli: Cli
+    url: str, state_dir: Path, cli: Cli, spawn: Spawn
 ) -> None:
-    """Start, detach, stop, list, start again: the same id and no lower count; unsubscribed, it stays gone."""
+    """Start, detach, stop, list, start again: the same id and no lower count; unsubscribed, it stays gone.
+
+    At the end the daemon is killed: who reads from it fails with exit code 1 and says so; nobody waits for it for ever.
+    """
     assert 0 == cli("--url", url, "daemon", "start").code
     again = cli("--url", url, "daemon", "start")
     assert 0 == again.code
@@ -76,7 +87,7 @@ def test_a_detached_subscription_outlives_the_daemon_and_ends_when_it_is_ended(
     assert ended.out == cli("unsubscribe", ended.out.decode().strip()).out
     assert [id_] == [row["id"] for row in cli("list", "--json").document]
     assert 0 == cli("daemon", "stop").code
-    assert gone(status["pid"])
+    assert not runs(status["pid"])
     (stopped,) = cli("list", "--json").document
     assert (id_, "stopped") == (stopped["id"], stopped["state"])
     assert stopped["message_count"] >= 3
@@ -86,20 +97,46 @@ def test_a_detached_subscription_outlives_the_daemon_and_ends_when_it_is_ended(
     (back,) = cli("list", "--json").document
     assert (id_, "live") == (back["id"], back["state"])
     assert back["message_count"] >= stopped["message_count"]
-    assert 0 == cli("daemon", "stop").code
+    reader = spawn("tail", id_, "--json")
+    assert reader.stdout.readline()
+    os.kill(cli("daemon", "status", "--json").document["pid"], signal.SIGKILL)
+    left = reader.outcome()
+    assert 1 == left.code, left
+    assert "broke off" in left.err
+    assert str(state_dir) in left.err
+    assert 3 == cli("tail", id_).code
+
+
+@pytest.fixture
+def replayed(tmp_path: Path) -> Iterator[str]:
+    """The address of a venue that sends three frames as they stand: spaces, the order of members, escapes."""
+    capture = tmp_path / "capture.jsonl"
+    head = '{"subscription":{"type":"bbo","coin":"BTC"},"frame":'
+    capture.write_text("".join(f'{head}{frame},"timestamp":0.0}}\n' for frame in FRAMES))
+    with SimulatorThread(SimulatorOptions(replay=capture)) as venue:
+        yield venue.address.url
 
 
 @pytest.mark.parametrize(
     ("backend", "number", "code"), [("asyncio", signal.SIGINT, 130), ("trio", signal.SIGTERM, 0)]
 )
-def test_a_daemon_in_the_foreground_ends_by_a_signal_and_logs_to_stderr_alone(
-    backend: str, number: signal.Signals, code: int, url: str, state_dir: Path, spawn: Spawn, cli: Cli
+def test_raw_prints_the_bytes_of_the_venue_with_a_daemon_in_the_foreground_and_without(
+    backend: str, number: signal.Signals, code: int, replayed: str, state_dir: Path, spawn: Spawn, cli: Cli
 ) -> None:
-    """Ctrl-C is 130, a service manager's SIGTERM is success; the socket is gone, and nothing was on stdout."""
-    daemon = spawn("--backend", backend, "--url", url, "daemon", "run")
+    """On both backends, byte for byte.
+
+    The daemon logs to stderr alone and ends by a signal: Ctrl-C is 130, a service manager's SIGTERM is success; the socket
+    is gone, and nothing was on stdout.
+    """
+    raw = ["--url", replayed, "subscribe", "bbo", "--coin", "BTC", "--raw", "--count", "3"]
+    daemon = spawn("--backend", backend, "--url", replayed, "daemon", "run")
+    alone = cli("--backend", backend, "--no-attach", *raw)
     while b"daemon_ready" not in (line := daemon.stderr.readline()):
         assert line
     assert backend == cli("daemon", "status", "--json").document["backend"]
+    attached = cli("--attach", *raw)
+    wanted = "".join(f"{frame}\n" for frame in FRAMES).encode()
+    assert [(0, wanted), (0, wanted)] == [(outcome.code, outcome.out) for outcome in (alone, attached)]
     daemon.signal(number)
     outcome = daemon.outcome()
     assert (code, b"") == (outcome.code, outcome.out), outcome
@@ -140,7 +177,7 @@ def test_tables_of_a_running_daemon(daemon: Path, cli: Cli) -> None:
     cli("unsubscribe", id_, state_dir=daemon)
 
 
-@pytest.mark.parametrize("command", ["get", "tail", "metrics", "unsubscribe"])
+@pytest.mark.parametrize("command", ["get", "tail", "metrics", "gaps", "unsubscribe"])
 def test_an_unknown_id_fails_and_is_named(command: str, daemon: Path, cli: Cli) -> None:
     """Exit code 1, as without a daemon."""
     outcome = cli(command, UNKNOWN, state_dir=daemon)
@@ -157,18 +194,21 @@ def test_the_others_are_ended_when_one_id_is_unknown(daemon: Path, cli: Cli) -> 
 
 @pytest.mark.parametrize("command", ["list", "subscribe bbo --coin BTC --count 1", "connections"])
 def test_another_address_than_the_daemons_is_refused(command: str, daemon: Path, url: str, cli: Cli) -> None:
-    """`--url` never means something that is not done: with the daemon's own it goes on."""
-    other = cli("--url", "ws://127.0.0.1:1/ws", *command.split(), state_dir=daemon)
+    """`--url` never means something that is not done: with the daemon's own it goes on. A secret in it is not shown."""
+    other = cli("--url", "ws://127.0.0.1:1/ws?token=secret", *command.split(), state_dir=daemon)
     assert (2, b"") == (other.code, other.out)
     assert url in other.err
-    assert 0 == cli(*command.split(), "--url", url, state_dir=daemon).code
+    assert "secret" not in other.err
+    assert 0 == cli(*command.split(), "--url", f"{url}?token=secret", state_dir=daemon).code
 
 
+@pytest.mark.parametrize("command", ["daemon run", "db init --fresh"])
 def test_a_state_directory_that_is_in_use_is_refused_with_the_holder(
-    daemon: Path, url: str, cli: Cli
+    command: str, daemon: Path, url: str, cli: Cli
 ) -> None:
-    """A second daemon on the same state says who has it."""
+    """A second daemon on the same state says who has it, and nobody takes the state from under the first."""
     pid = cli("daemon", "status", "--json", state_dir=daemon).document["pid"]
-    outcome = cli("--url", url, "daemon", "run", state_dir=daemon)
+    outcome = cli("--url", url, *command.split(), state_dir=daemon)
     assert 1 == outcome.code
     assert f"the process {pid}" in outcome.err
+    assert (daemon / "wsmgr.db").exists()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wsmgr.cli.printing import Printer, told
-from wsmgr.manager.daemon.lines import STOPPING
+from wsmgr.manager.runtime.lines import STOPPING
 
 KEY = "hyperliquid/l2Book?coin=BTC"
 
@@ -160,7 +160,7 @@ def test_an_interruption_is_told_with_the_time_of_the_next_attempt() -> None:
         {"event": "interrupted", "cause": "closed by the peer", "next_attempt_at": "2026-03-01T12:00:07Z"},
         KEY,
     )
-    assert f"interrupted: {KEY}: closed by the peer; tried again at 2026-03-01 12:00:07 UTC" == words
+    assert f"interrupted: {KEY}: closed by the peer; tried again at 2026-03-01T12:00:07Z" == words
 
 
 @pytest.mark.parametrize("name", ["live", "resumed", "an event of a later version"])

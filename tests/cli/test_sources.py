@@ -84,6 +84,32 @@ def test_filters_hold_without_a_daemon(
     assert expected == [each["id"] for each in cli("list", "--json", *filters, state_dir=stopped).document]
 
 
+@pytest.mark.parametrize(
+    ("option", "words"), [("--user 0x12", "40 hexadecimal digits"), ("--state happy", "stopped")]
+)
+def test_a_filter_that_cannot_be_meant_is_a_usage_error(
+    option: str, words: str, stopped: Path, daemon: Path, cli: Cli
+) -> None:
+    """A typing error is not an empty list, with a daemon and without one."""
+    for directory in (stopped, daemon):
+        outcome = cli("list", *option.split(), state_dir=directory)
+        assert (2, b"") == (outcome.code, outcome.out)
+        assert words in outcome.err
+
+
+def test_nothing_is_stopped_where_a_daemon_runs(daemon: Path, cli: Cli) -> None:
+    """A script asks the same question with a daemon and without one."""
+    assert [] == cli("list", "--state", "stopped", "--json", state_dir=daemon).document
+
+
+def test_who_asks_no_daemon_is_not_told_that_none_runs(daemon: Path, tmp_path: Path, cli: Cli) -> None:
+    """`--no-attach` reads the database beside a daemon; a `--config` that the daemon does not read is told."""
+    aside = cli("list", "--no-attach", "--json", state_dir=daemon)
+    assert 0 == aside.code
+    assert aside.err.startswith("no daemon is asked; this is what the database")
+    assert "is ignored" in cli("list", "--config", str(tmp_path / "x.toml"), state_dir=daemon).err
+
+
 def test_metrics_gaps_and_events_are_read_from_the_database(stopped: Path, cli: Cli) -> None:
     """What happened can be looked up after the daemon has ended."""
     metrics = cli("metrics", "aaa", "--json", state_dir=stopped).document
@@ -96,7 +122,7 @@ def test_metrics_gaps_and_events_are_read_from_the_database(stopped: Path, cli: 
     assert "stopped" == cli("get", "bbb", "--json", state_dir=stopped).document["state"]
 
 
-@pytest.mark.parametrize("command", ["get", "metrics"])
+@pytest.mark.parametrize("command", ["get", "metrics", "gaps"])
 def test_an_unknown_id_fails_without_a_daemon_too(command: str, stopped: Path, cli: Cli) -> None:
     """The id is in the message, and the exit code is 1."""
     outcome = cli(command, "nope", state_dir=stopped)

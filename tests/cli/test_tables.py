@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from wsmgr.cli import cells, tables
+from wsmgr.cli.listing import SUBSCRIPTIONS
 from wsmgr.cli.tables import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLUMNS = (
     Column("ID", "id"),
@@ -44,12 +48,12 @@ def test_a_table_of_no_rows_is_its_titles() -> None:
     assert "ID  STATE  MESSAGES\n" == tables.plain(COLUMNS, [])
 
 
-def drawn(rows: list[dict[str, Any]], width: int) -> str:
+def drawn(rows: list[dict[str, Any]], width: int, columns: Sequence[Column] = COLUMNS) -> str:
     from rich.console import Console
 
     screen = io.StringIO()
     Console(file=screen, width=width, force_terminal=True, color_system=None).print(
-        tables.table(COLUMNS, rows)
+        tables.table(columns, rows)
     )
     return "\n".join(line.rstrip() for line in screen.getvalue().splitlines())
 
@@ -58,12 +62,55 @@ def test_table_on_a_terminal() -> None:
     """What it looks like, at a width of 40."""
     assert drawn(ROWS, 40).split("\n") == [
         "",
-        " ID    STATE      MESSAGES",
-        " ─────────────────────────",
-        " a     live          1,234",
-        " bcd   rejected          7",
+        " ID   STATE     MESSAGES",
+        " ───────────────────────",
+        " a    live         1,234",
+        " bcd  rejected         7",
         "",
     ]
+
+
+LISTED: dict[str, Any] = {
+    "id": "3ybxjrjj7a",
+    "key": "hyperliquid/l2Book?coin=BTC&nSigFigs=5",
+    "class": "dedicated",
+    "connection": "hyperliquid-1",
+    "state": "subscribing",
+    "quiet": False,
+    "kept": True,
+    "consumers": 2,
+    "message_count": 1_234_567,
+    "messages_per_minute": 610.2,
+    "last_message_at": "2026-11-20T07:00:00Z",
+    "gaps": 12,
+    "dropped": 0,
+    "reconnects": 3,
+}
+
+
+@pytest.mark.parametrize("width", [*range(60, 180, 3), 220])
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_ids(width: int) -> None:
+    """An id can be copied for the next command from a terminal of any width; the widest has everything."""
+    columns = tables.fitting(SUBSCRIPTIONS, [LISTED], width)
+    assert {"ID", "KEY", "STATE", "MESSAGES", "GAPS"} <= {column.title for column in columns}
+    lines = drawn([LISTED], width, columns).splitlines()
+    assert max(map(len, lines)) <= width
+    whole = [column.cell(LISTED) for column in columns if not column.folds]
+    assert all(any(cell in line for line in lines) for cell in whole)
+    assert (width >= 160) == (len(columns) == len(SUBSCRIPTIONS) - 1)
+
+
+def test_what_a_narrow_terminal_has_no_room_for_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody takes what is missing for what there is not."""
+    monkeypatch.setattr("wsmgr.cli.output.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    tables.show(SUBSCRIPTIONS, [LISTED])
+    captured = capsys.readouterr()
+    assert "no room for CLASS, QUIET" in captured.err
+    assert "--json" in captured.err
+    assert "QUIET" not in captured.out
 
 
 def test_markup_in_a_cell_is_text() -> None:

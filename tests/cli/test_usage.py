@@ -30,7 +30,7 @@ REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md
         ("subscribe userFills --user 0x12", "40 hexadecimal digits"),
         ("subscribe l2Book --coin BTC --policy newest", "drop_newest"),
         ("subscribe l2Book --coin BTC --venue elsewhere", "elsewhere"),
-        ("subscribe l2Book --coin BTC --url http://example.test", "WebSocket address"),
+        ("subscribe l2Book --coin BTC --url http://example.test", "looks like ws://"),
         ("subscribe l2Book --coin BTC --raw --json", "--json"),
         ("subscribe l2Book --coin BTC --raw --events", "--events"),
         ("subscribe l2Book --coin BTC --detach --count 3", "--count"),
@@ -95,6 +95,14 @@ def test_wsmgr_alone_shows_what_there_is_and_what_to_try_first(cli: Cli) -> None
         assert re.search(rf"^{group}:\n  {first} ", text, re.MULTILINE)
     for name in ("subscribe", "unsubscribe", "tail", "list", "metrics", "daemon", "sim", "types", "demo"):
         assert f"\n  {name} " in text
+
+
+@pytest.mark.parametrize(("name", "inner"), [("daemon", "restart"), ("db", "init")])
+def test_a_group_of_commands_alone_shows_its_help(name: str, inner: str, cli: Cli) -> None:
+    """It is a question, not an error."""
+    outcome = cli(name)
+    assert (0, "") == (outcome.code, outcome.err)
+    assert inner in outcome.out.decode()
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["list", "--version"]])

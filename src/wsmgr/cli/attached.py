@@ -11,7 +11,8 @@ from wsmgr.cli.errors import say
 from wsmgr.cli.interrupts import Interrupts
 from wsmgr.cli.printing import Printer
 from wsmgr.cli.wish import Wish
-from wsmgr.manager.daemon.client_stream import LineStream, Record, RecordStream
+from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
+from wsmgr.manager.daemon.records import Record
 from wsmgr.manager.daemon.unix_client import path_of
 
 if TYPE_CHECKING:

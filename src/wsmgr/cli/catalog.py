@@ -13,16 +13,16 @@ from wsmgr.cli.settings import Settings
 
 PANEL: Final = "Try it out"
 COLUMNS: Final = (
-    tables.Column("DIALECT", "dialect"),
+    tables.Column("DIALECT", "dialect", rank=9),
     tables.Column("TYPE", "type"),
-    tables.Column("CLASS", "class"),
-    tables.Column("PARAMETERS", "shown_params"),
-    tables.Column("KIND", "kind"),
-    tables.Column("FIRST PROOF", "first_proof"),
-    tables.Column("CADENCE", "cadence", cells.duration, right=True),
-    tables.Column("JOIN", "join"),
-    tables.Column("PROMISE", "promise"),
-    tables.Column("HEALING", "healing"),
+    tables.Column("CLASS", "class", rank=1),
+    tables.Column("PARAMETERS", "shown_params", folds=True),
+    tables.Column("KIND", "kind", rank=4),
+    tables.Column("FIRST PROOF", "first_proof", rank=7),
+    tables.Column("CADENCE", "cadence", cells.duration, right=True, rank=6),
+    tables.Column("JOIN", "join", rank=5),
+    tables.Column("PROMISE", "promise", rank=3),
+    tables.Column("HEALING", "healing", rank=8),
 )
 
 

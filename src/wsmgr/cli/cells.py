@@ -37,9 +37,9 @@ def key(value: object) -> str:
 
 
 def clock(value: object) -> str:
-    """Return an RFC 3339 time as `2026-03-01 12:00:00` (UTC)."""
+    """Return an RFC 3339 time as `2026-03-01T12:00:00Z`: UTC, to the second."""
     found = moment(value)
-    return NOTHING if found is None else f"{found:%Y-%m-%d %H:%M:%S}"
+    return NOTHING if found is None else f"{found:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def moment(value: object) -> datetime | None:

@@ -37,6 +37,26 @@ def command(app: typer.Typer, name: str, *, panel: str | None = None) -> Callabl
     return declare
 
 
+def group(app: typer.Typer, name: str, *, panel: str, summary: str) -> typer.Typer:
+    """Declare a group of commands of `app`; typed alone it shows its help, with exit code 0.
+
+    Args:
+        app: Where the group belongs.
+        name: What people type before its commands.
+        panel: The group that it stands in on the first screen.
+        summary: What it is for.
+    """
+    inner = typer.Typer()
+    inner.callback(invoke_without_command=True, help=summary)(_showing_help)
+    app.add_typer(inner, name=name, rich_help_panel=panel)
+    return inner
+
+
+def _showing_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 def keeping_global_options(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - what the command line says
     """Keep the global options that stand before the command; without a command show the first screen."""
     context.obj = given

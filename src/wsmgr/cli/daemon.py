@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from wsmgr.cli import cells, output
-from wsmgr.cli.command import command
+from wsmgr.cli.command import command, group
 from wsmgr.cli.errors import DONE, NoDaemonError, say
 from wsmgr.cli.options import Json
 from wsmgr.cli.settings import OWN_COMMAND, Settings
@@ -24,13 +24,12 @@ PANEL: Final = "Daemon"
 
 def declare(app: typer.Typer) -> None:
     """Declare the commands."""
-    group = typer.Typer(help="Run the daemon, and control it:", no_args_is_help=True)
-    command(group, "run")(run)
-    command(group, "start")(start)
-    command(group, "stop")(stop)
-    command(group, "restart")(restart)
-    command(group, "status")(status)
-    app.add_typer(group, name="daemon", rich_help_panel=PANEL)
+    commands = group(app, "daemon", panel=PANEL, summary="Run the daemon, and control it:")
+    command(commands, "run")(run)
+    command(commands, "start")(start)
+    command(commands, "stop")(stop)
+    command(commands, "restart")(restart)
+    command(commands, "status")(status)
 
 
 def run(settings: Settings) -> int:
@@ -114,7 +113,7 @@ def described(document: Mapping[str, Any]) -> str:
             "running for": cells.duration(document["uptime_seconds"]),
             "subscriptions": document["subscriptions"],
             "connections": document["connections"],
-            "readers": document["consumers"],
+            "consumers": document["consumers"],
         }
         for name, venue in document["venues"].items():
             lines[name] = venue["url"] + (f", parked: {venue['error']}" if venue["error"] else "")

@@ -15,7 +15,7 @@ from wsmgr.cli.command import command
 from wsmgr.cli.demo_story import Look, Story
 from wsmgr.cli.errors import DONE, FAILED, CommandError, say
 from wsmgr.cli.settings import Settings
-from wsmgr.cli.tables import Column, console, plain, table
+from wsmgr.cli.tables import Column, console, fitting, plain, table
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -34,12 +34,12 @@ WISHES: Final[tuple[dict[str, Any], ...]] = (
 BOOKS: Final = (1, 2)
 """Which of the wishes must not share a connection."""
 COLUMNS: Final = (
-    Column("SUBSCRIPTION", "key", cells.key),
-    Column("CLASS", "class"),
+    Column("SUBSCRIPTION", "key", cells.key, folds=True),
+    Column("CLASS", "class", rank=2),
     Column("CONN", "connection"),
     Column("STATE", "state"),
     Column("MESSAGES", "message_count", cells.number, right=True),
-    Column("PER MIN", "messages_per_minute", cells.number, right=True),
+    Column("PER MIN", "messages_per_minute", cells.number, right=True, rank=3),
     Column("GAPS", "gaps", cells.number, right=True),
     Column("RECONNECTS", "reconnects", cells.number, right=True),
 )
@@ -47,7 +47,7 @@ _KILL_AFTER: Final = 8.0
 _KILL_SHARE: Final = 0.35
 _ON_TERMINAL, _IN_PIPE = 0.5, 2.0
 _LOOK_OFTEN: Final = 0.1
-_TERMINATED: Final = 143
+_SIGNALLED: Final = 128
 
 
 class Screen(Protocol):
@@ -77,7 +77,7 @@ def demo(
     """
     from wsmgr.cli.demo_stage import stage
 
-    with _terminated_as_interrupted():
+    with unwinding():
         say("starting a simulated venue and a daemon in a directory of their own ...")
         with stage(settings.backend) as played:
             say(f"the venue is at {played.url}, the daemon is process {played.daemon_pid}")
@@ -189,19 +189,30 @@ class _Terminal:
 
     def show(self, look: Look, clock: str, words: str) -> None:
         """Redraw the table."""
-        drawn = table(COLUMNS, list(look.subscriptions.values()), title=f"{clock}: {words}")
-        self._live.update(drawn, refresh=True)
+        rows = list(look.subscriptions.values())
+        columns = fitting(COLUMNS, rows, self._live.console.width)
+        self._live.update(table(columns, rows, title=f"{clock}: {words}"), refresh=True)
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Generator[None]:
-    """Let SIGTERM unwind like Ctrl-C, so that it leaves nothing behind either; the exit code is 143 then."""
+def unwinding() -> Generator[None]:
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, unwind like Ctrl-C: they leave nothing behind either.
 
-    def unwind(_number: int, _frame: object) -> None:
-        raise SystemExit(_TERMINATED)
+    The exit code is then 128 and the signal's number (1 where the screen was on a terminal that is gone). Signals that
+    follow are ignored: the first is on its way out. A SIGHUP that was ignored already (nohup) stays so.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
-    before = signal.signal(signal.SIGTERM, unwind)
+    def unwind(number: int, _frame: object) -> None:
+        for each in handled:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(_SIGNALLED + number)
+
     try:
+        for number in handled:
+            signal.signal(number, unwind)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in handled:
+            signal.signal(number, before[number])

@@ -1,6 +1,7 @@
 """Stage: the two processes that the demonstration runs, a simulated venue and a daemon, in a directory of their own.
 
-Leaving the stage ends both and removes the directory, however it is left.
+Leaving the stage ends both and removes the directory, however it is left. Where this process is killed and cannot, a warden
+does it: a shell that waits for the end of a pipe, which only this process holds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +34,7 @@ PATIENCE: Final = 15.0
 _STOP_PATIENCE: Final = 5.0
 _LOOK_INTERVAL: Final = 0.05
 _LOG_LINES: Final = 15
+_WARDEN: Final = 'while read -r pid; do pids="$pids $pid"; done; kill -9 $pids; rm -rf "$1"'
 
 
 @frozen(kw_only=True)
@@ -80,19 +82,52 @@ def stage(backend: Backend) -> Generator[Stage]:
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix=PREFIX)))
+        watch = stack.enter_context(warden(directory))
         simulator = stack.enter_context(
-            _process(["sim", "hyperliquid", "--rate", "10"], directory / "simulator.log")
+            _process(["sim", "hyperliquid", "--rate", "10"], directory / "simulator.log", watch)
         )
         url = _address(simulator, directory / "simulator.log")
         options = ["--state-dir", str(directory / "state"), "--url", url, "--backend", backend]
         log = directory / "daemon.log"
-        daemon = stack.enter_context(_process([*options, "daemon", "run"], log))
+        daemon = stack.enter_context(_process([*options, "daemon", "run"], log, watch))
         client = _client(daemon, directory / "state", log)
         yield Stage(url=url, client=client, daemon_pid=daemon.pid)
 
 
 @contextmanager
-def _process(arguments: Sequence[str], log: Path) -> Generator[subprocess.Popen[bytes]]:
+def warden(directory: Path) -> Generator[Callable[[int], None]]:
+    """Have processes killed and a directory removed as soon as this process has died without leaving the block.
+
+    Args:
+        directory: The directory.
+
+    Yields:
+        What takes the id of a process to kill.
+    """
+    shell = subprocess.Popen(  # noqa: S603 - a script of ours
+        ["/bin/sh", "-c", _WARDEN, "wsmgr-demo-warden", str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def watch(pid: int) -> None:
+        if shell.stdin is not None:
+            shell.stdin.write(f"{pid}\n".encode())
+            shell.stdin.flush()
+
+    try:
+        yield watch
+    finally:
+        shell.kill()
+        shell.communicate()
+
+
+@contextmanager
+def _process(
+    arguments: Sequence[str], log: Path, watch: Callable[[int], None]
+) -> Generator[subprocess.Popen[bytes]]:
     """Run this interpreter's `wsmgr`, with stderr in a file; it is ended when the block is left.
 
     A session of its own keeps the terminal's Ctrl-C from it: it is ended here, in order.
@@ -106,6 +141,7 @@ def _process(arguments: Sequence[str], log: Path) -> Generator[subprocess.Popen[
             start_new_session=True,
         )
     try:
+        watch(process.pid)
         yield process
     finally:
         _end(process)

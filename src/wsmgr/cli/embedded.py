@@ -12,11 +12,12 @@ from wsmgr.cli.errors import say
 from wsmgr.cli.printing import Printer
 from wsmgr.cli.settings import Settings
 from wsmgr.cli.wish import Wish
-from wsmgr.manager.daemon.lines import event_line, item_line
+from wsmgr.manager.config import DEFAULT_VENUE
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.delivery import Item
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.handle import Subscription
+from wsmgr.manager.runtime.lines import event_line, item_line
 from wsmgr.manager.venues.dialect import Dialect
 
 
@@ -36,7 +37,7 @@ def stream(settings: Settings, wish: Wish, printer: Printer, *, duration: float 
 
 
 async def _stream(settings: Settings, wish: Wish, printer: Printer, duration: float | None) -> int:
-    venues = ("hyperliquid",) if wish.venue is None else (wish.venue,)
+    venues = (wish.venue or DEFAULT_VENUE,)
     async with Manager(venues, url=settings.url, config=settings.config) as manager:
         dialect = manager.engine.venue(wish.venue).dialect
         with anyio.move_on_after(math.inf if duration is None else duration) as time:

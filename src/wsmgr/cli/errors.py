@@ -64,7 +64,7 @@ def say(message: str) -> None:
     """Tell people something on stderr; where nobody listens any more that is no error."""
     try:
         print(message, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # a closed pipe, or a terminal that has been closed
         _discard(2)
 
 
@@ -122,7 +122,7 @@ def _report_bug(error: Exception, *, verbose: bool) -> None:
 
 
 def _discard(descriptor: int) -> None:
-    """Let what is still buffered for a closed pipe go nowhere, so that the interpreter's own flush at exit is quiet."""
+    """Let what is still buffered for whoever has left go nowhere, so that the interpreter's own flush at exit is quiet."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)

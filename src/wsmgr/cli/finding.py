@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError
+from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
 from wsmgr.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def find(settings: Settings, what: str = "--attach") -> DaemonClient | None:
         return None
     client = DaemonClient(socket)
     check_url(settings.url, client)
+    if settings.config is not None:
+        say(f"--config {settings.config} is ignored: the running daemon has its own configuration")
     return client
 
 
@@ -59,16 +61,21 @@ def need(settings: Settings, what: str) -> DaemonClient:
 def check_url(url: str | None, client: DaemonClient) -> None:
     """Refuse a `--url` that is not the address of the daemon's one venue.
 
+    The daemon tells its addresses without credentials and query, so these are neither compared nor shown.
+
     Raises:
         CommandError: It is another one.
     """
     if url is None:
         return
+    from wsmgr.manager.transport.protocol import redact
+
+    wanted = redact(url)
     health: dict[str, Any] = client.get("/v1/health")
     urls = [str(venue["url"]) for venue in health["venues"].values()]
-    if urls != [url]:
+    if urls != [wanted]:
         raise CommandError(
-            f"--url is {url}, and the running daemon uses {', '.join(urls)};"
+            f"--url is {wanted}, and the running daemon uses {', '.join(urls)};"
             " leave it out, or run without the daemon: --no-attach",
             USAGE,
         )

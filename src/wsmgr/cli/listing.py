@@ -10,7 +10,7 @@ import typer
 from wsmgr.cli import cells, output, tables, watching
 from wsmgr.cli.command import command
 from wsmgr.cli.finding import need
-from wsmgr.cli.options import All, Json, OptionalId
+from wsmgr.cli.options import All, AllOfThem, Json, OptionalId
 from wsmgr.cli.settings import Settings
 from wsmgr.cli.sources import Filters, Row, in_order, source
 from wsmgr.cli.tables import Column
@@ -18,70 +18,70 @@ from wsmgr.cli.tables import Column
 PANEL: Final = "Look"
 SUBSCRIPTIONS: Final = (
     Column("ID", "id"),
-    Column("KEY", "key"),
-    Column("CLASS", "class"),
-    Column("CONN", "connection"),
+    Column("KEY", "key", folds=True),
+    Column("CLASS", "class", rank=5),
+    Column("CONN", "connection", rank=1),
     Column("STATE", "state"),
-    Column("QUIET", "quiet"),
-    Column("KEPT", "kept"),
-    Column("READERS", "consumers", cells.number, right=True),
+    Column("QUIET", "quiet", rank=8),
+    Column("KEPT", "kept", rank=4),
+    Column("CONSUMERS", "consumers", cells.number, right=True, rank=3),
     Column("MESSAGES", "message_count", cells.number, right=True),
-    Column("PER MIN", "messages_per_minute", cells.number, right=True),
-    Column("LAST MESSAGE", "last_message_at", cells.clock),
+    Column("PER MIN", "messages_per_minute", cells.number, right=True, rank=2),
+    Column("LAST MESSAGE", "last_message_at", cells.clock, rank=9),
     Column("GAPS", "gaps", cells.number, right=True),
-    Column("DROPPED", "dropped", cells.number, right=True),
-    Column("RECONNECTS", "reconnects", cells.number, right=True),
-    Column("ERROR", "error", optional=True),
+    Column("DROPPED", "dropped", cells.number, right=True, rank=6),
+    Column("RECONNECTS", "reconnects", cells.number, right=True, rank=7),
+    Column("ERROR", "error", optional=True, folds=True),
 )
 METRICS: Final = (
     Column("ID", "id"),
-    Column("KEY", "key"),
+    Column("KEY", "key", folds=True),
     Column("STATE", "state"),
     Column("MESSAGES", "message_count", cells.number, right=True),
-    Column("BYTES", "byte_count", cells.size, right=True),
-    Column("PER MIN", "messages_per_minute", cells.number, right=True),
-    Column("UPTIME", "uptime_seconds", cells.duration, right=True),
-    Column("LIVE", "live_seconds", cells.duration, right=True),
-    Column("AVAILABLE", "availability", cells.share, right=True),
-    Column("RECONNECTS", "reconnects", cells.number, right=True),
+    Column("BYTES", "byte_count", cells.size, right=True, rank=8),
+    Column("PER MIN", "messages_per_minute", cells.number, right=True, rank=1),
+    Column("UPTIME", "uptime_seconds", cells.duration, right=True, rank=4),
+    Column("LIVE", "live_seconds", cells.duration, right=True, rank=7),
+    Column("AVAILABLE", "availability", cells.share, right=True, rank=2),
+    Column("RECONNECTS", "reconnects", cells.number, right=True, rank=5),
     Column("GAPS", "gap_count", cells.number, right=True),
-    Column("GAP TIME", "gap_seconds", cells.duration, right=True),
-    Column("DROPPED", "dropped", cells.number, right=True),
-    Column("DUPLICATES", "duplicates", cells.number, right=True),
+    Column("GAP TIME", "gap_seconds", cells.duration, right=True, rank=3),
+    Column("DROPPED", "dropped", cells.number, right=True, rank=6),
+    Column("DUPLICATES", "duplicates", cells.number, right=True, rank=9),
 )
 CONNECTIONS: Final = (
     Column("ID", "id"),
-    Column("VENUE", "venue"),
-    Column("CLASSES", "classes"),
+    Column("VENUE", "venue", rank=9),
+    Column("CLASSES", "classes", rank=8, folds=True),
     Column("STATE", "state"),
-    Column("SOCKET", "socket", cells.number, right=True),
+    Column("SOCKET", "socket", cells.number, right=True, rank=6),
     Column("SUBSCRIPTIONS", "subscriptions", cells.number, right=True),
-    Column("USERS", "users", lambda users: cells.number(len(users or ())), right=True),
-    Column("UPTIME", "uptime_seconds", cells.duration, right=True),
-    Column("RTT MS", "rtt_ms", cells.number, right=True),
-    Column("RECONNECTS", "reconnects", cells.number, right=True),
-    Column("NEXT ATTEMPT", "next_attempt_at", cells.clock, optional=True),
-    Column("REASON", "reason", optional=True),
-    Column("URL", "url"),
+    Column("USERS", "users", lambda users: cells.number(len(users or ())), right=True, rank=3),
+    Column("UPTIME", "uptime_seconds", cells.duration, right=True, rank=4),
+    Column("RTT MS", "rtt_ms", cells.number, right=True, rank=5),
+    Column("RECONNECTS", "reconnects", cells.number, right=True, rank=2),
+    Column("NEXT ATTEMPT", "next_attempt_at", cells.clock, optional=True, rank=1),
+    Column("REASON", "reason", optional=True, folds=True),
+    Column("URL", "url", rank=7, folds=True),
 )
 GAPS: Final = (
     Column("SUBSCRIPTION", "subscription_id"),
     Column("STARTED", "started_at", cells.clock),
-    Column("ENDED", "ended_at", cells.clock),
+    Column("ENDED", "ended_at", cells.clock, rank=1),
     Column("DURATION", "duration_seconds", cells.duration, right=True),
-    Column("CONN", "connection"),
-    Column("MISSING", "missing", cells.number, right=True),
-    Column("ATTEMPTS", "attempts", cells.number, right=True),
-    Column("HEALED BY", "healed_by"),
-    Column("REASON", "reason"),
+    Column("CONN", "connection", rank=7),
+    Column("MISSING", "missing", cells.number, right=True, rank=6),
+    Column("ATTEMPTS", "attempts", cells.number, right=True, rank=8),
+    Column("HEALED BY", "healed_by", rank=9),
+    Column("REASON", "reason", folds=True),
 )
 EVENTS: Final = (
     Column("AT", "at", cells.clock),
-    Column("LEVEL", "level"),
+    Column("LEVEL", "level", rank=3),
     Column("KIND", "kind"),
-    Column("CONN", "connection"),
-    Column("SUBSCRIPTION", "subscription_id"),
-    Column("DETAIL", "detail", lambda detail: cells.pairs(detail or {})),
+    Column("CONN", "connection", rank=2),
+    Column("SUBSCRIPTION", "subscription_id", rank=1),
+    Column("DETAIL", "detail", lambda detail: cells.pairs(detail or {}), folds=True),
 )
 
 Sort = Annotated[
@@ -159,13 +159,15 @@ def connections(settings: Settings, *, watch: Watch = False, json: Json = False)
     )
 
 
-def gaps(settings: Settings, id: OptionalId = None, *, everything: All = False, json: Json = False) -> None:
+def gaps(
+    settings: Settings, id: OptionalId = None, *, everything: AllOfThem = False, json: Json = False
+) -> None:
     """List the newest 250 gaps (--all: all of them): periods in which messages may have been missed."""
     with source(settings) as asked:
         _present(GAPS, lambda: asked.gaps(id, everything=everything), json=json, everything=everything)
 
 
-def events(settings: Settings, *, everything: All = False, json: Json = False) -> None:
+def events(settings: Settings, *, everything: AllOfThem = False, json: Json = False) -> None:
     """List the newest 250 events (--all: all of them), newest first."""
     with source(settings) as asked:
         _present(EVENTS, lambda: asked.events(everything=everything), json=json, everything=everything)

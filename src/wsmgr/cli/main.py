@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from wsmgr.cli import catalog, daemon, demo, listing, simulate, single, subscribe
+from wsmgr.cli import catalog, daemon, database, demo, listing, simulate, single, subscribe
 from wsmgr.cli.command import keeping_global_options
 
 
@@ -23,7 +23,7 @@ def make_app() -> typer.Typer:
         invoke_without_command=True,
         help="Keep WebSocket subscriptions alive, and say honestly when that was not possible.",
     )(keeping_global_options)
-    for module in (subscribe, single, listing, daemon, simulate, catalog, demo):
+    for module in (subscribe, single, listing, daemon, database, simulate, catalog, demo):
         module.declare(app)
     return app
 

@@ -10,6 +10,7 @@ Json = Annotated[
     bool, typer.Option("--json", help="JSON on stdout: one document; JSON lines where it is a stream.")
 ]
 All = Annotated[bool, typer.Option("--all", help="Every row: without it a terminal is shown 200.")]
+AllOfThem = Annotated[bool, typer.Option("--all", help="All that the database holds, not the newest 250.")]
 SubscriptionId = Annotated[
     str, typer.Argument(metavar="ID", help="A subscription's id, as `wsmgr list` shows it.")
 ]

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from wsmgr.cli import cells
 from wsmgr.cli.errors import DONE, FAILED, REFUSED
-from wsmgr.manager.daemon.lines import STOPPING, is_event
+from wsmgr.manager.runtime.lines import STOPPING, is_event
 
 Form = Literal["json", "raw", "people"]
 _ELLIPSIS: Final = "…"
@@ -155,14 +155,14 @@ def told(event: dict[str, Any], label: str) -> str | None:
     match event["event"]:
         case "interrupted":
             again = event.get("next_attempt_at")
-            when = f"; tried again at {cells.clock(again)} UTC" if again else ""
+            when = f"; tried again at {cells.clock(again)}" if again else ""
             return f"interrupted: {label}: {event['cause']}{when}"
         case "gap":
             missing = event.get("missing")
             count = "" if missing is None else f", {missing} messages missing"
             return f"gap of {event['duration']:.1f} s on {label}: {event['reason']}{count}"
         case "lagged":
-            return f"{event['dropped']} messages of {label} were dropped: this reader is too slow"
+            return f"{event['dropped']} messages of {label} were dropped: this consumer is too slow"
         case "rejected":
             return f"the venue refused {label}: {event['error']}"
         case "failed":

@@ -62,12 +62,9 @@ class Settings:
 def show_version(wanted: bool) -> None:
     """Print the version and end, where it is asked for."""
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
+        from wsmgr.manager.version import version
 
-        try:
-            typer.echo(f"wsmgr {version('wsmgr')}")
-        except PackageNotFoundError:
-            typer.echo("wsmgr (a source tree that is not installed)")
+        typer.echo(f"wsmgr {version()}")
         raise typer.Exit
 
 

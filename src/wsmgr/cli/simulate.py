@@ -24,6 +24,7 @@ def simulate(
     _settings: Settings,
     dialect: Annotated[str, typer.Argument(help="The dialect to simulate: hyperliquid.")],
     *,
+    host: Annotated[str, typer.Option(help="The address of this machine to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
     rate: Annotated[
@@ -51,6 +52,7 @@ def simulate(
         Path | None,
         typer.Option(metavar="FILE", help="Play this capture file instead of a market.", show_default=False),
     ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Play the file again and again.")] = False,
 ) -> int:
     """Run a simulated venue until it is stopped; its address is the first line on stdout, as JSON."""
     if dialect not in SIMULATED:
@@ -67,12 +69,14 @@ def simulate(
 
     try:
         options = SimulatorOptions(
+            host=host,
             port=port,
             seed=seed,
             rate=_rate(rate),
             faults=parse_faults(fault or ()),
             record=record,
             replay=replay,
+            loop=loop,
         )
     except (FaultError, SimulatorOptionError) as error:
         raise CommandError(str(error), USAGE) from error

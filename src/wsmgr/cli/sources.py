@@ -63,7 +63,7 @@ class Source(Protocol):
         ...
 
     def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
-        """Return the newest page of gaps, or all of them, newest first."""
+        """Return the newest page of gaps, or all of them, newest first; an error where nothing has this id."""
         ...
 
     def events(self, *, everything: bool) -> list[Row]:
@@ -127,10 +127,13 @@ class DatabaseSource:
 
     def subscriptions(self, filters: Filters) -> list[Row]:
         """Return the subscriptions that pass the filters; all are `stopped`."""
+        from wsmgr.manager.daemon.filters import STOPPED, check_state, check_user
         from wsmgr.manager.runtime.views import stopped_view
         from wsmgr.manager.store import queries
 
-        if self.database is None or filters.state not in {None, "stopped"}:
+        check_user(filters.user)
+        check_state(filters.state)
+        if self.database is None or filters.state not in {None, STOPPED}:
             return []
         counters = {row.id: metrics for row, metrics in queries.list_metrics(self.database)}
         rows = queries.list_subscriptions(
@@ -171,6 +174,8 @@ class DatabaseSource:
             if self.database is None
             else queries.list_gaps(self.database, subscription_id=id_, limit=limit)
         )
+        if id_ is not None and not found:
+            self.subscription(id_)
         return [self._dated(gap_view(row)) for row in found]
 
     def events(self, *, everything: bool) -> list[Row]:
@@ -210,16 +215,17 @@ def _database(settings: Settings) -> Generator[DatabaseSource]:
     from wsmgr.manager.store.state_directory import StateDirectory
 
     directory = StateDirectory(settings.state_directory)
+    asked = "no daemon runs" if settings.attach is None else "no daemon is asked"
     try:
         database = Database.read_only(directory.database)
     except MissingDatabaseError:
-        say(f"no daemon runs, and none has run with the state directory {directory.path}: nothing to show")
+        say(f"{asked}, and none has run with the state directory {directory.path}: nothing to show")
         yield DatabaseSource(None, None)
         return
     try:
         as_of = queries.flushed_at(database)
-        when = "" if as_of is None else f" as of {datetime.fromtimestamp(as_of, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        say(f"no daemon runs for {directory.path}; this is what its database says{when}")
+        when = "" if as_of is None else f" as of {datetime.fromtimestamp(as_of, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        say(f"{asked}; this is what the database in {directory.path} says{when}")
         yield DatabaseSource(database, as_of)
     finally:
         database.close()

@@ -16,6 +16,7 @@ from wsmgr.cli.wish import ConnectionChoice, Wish, params_of
 
 if TYPE_CHECKING:
     from wsmgr.cli.printing import Printer
+    from wsmgr.manager.daemon.unix_client import DaemonClient
 
 PANEL: Final = "Subscribe"
 PATIENCE: Final = 15.0
@@ -77,7 +78,7 @@ def subscribe(
         str | None,
         typer.Option(
             metavar="P",
-            help="What happens when this reader is too slow: drop_oldest, drop_newest, latest, block or fail."
+            help="What happens when this consumer is too slow: drop_oldest, drop_newest, latest, block or fail."
             " Default: what the type asks for.",
             show_default=False,
         ),
@@ -141,6 +142,7 @@ def _detach(settings: Settings, wish: Wish) -> int:
     client = find(settings, "subscribe --detach")
     if client is None:
         raise NoDaemonError(settings.state_directory, "subscribe --detach")
+    say(f"attached to the daemon at {client.socket}")
     from wsmgr.manager.daemon.errors import DaemonError
 
     try:
@@ -148,11 +150,21 @@ def _detach(settings: Settings, wish: Wish) -> int:
     except DaemonError as error:
         if error.kind != "subscribe-timeout":
             raise
+        id_ = _kept(client, str(error.problem["key"]))
+        if id_ is None:
+            raise
+        output.write_text(id_)
         raise CommandError(
-            f"{error}; the daemon keeps it and goes on trying: `wsmgr list` shows it, `wsmgr unsubscribe` ends it"
+            f"{error}; the daemon keeps it and goes on trying: `wsmgr get {id_}` shows it, `wsmgr unsubscribe {id_}` ends it"
         ) from error
     output.write_text(row["id"])
     return 0
+
+
+def _kept(client: DaemonClient, key: str) -> str | None:
+    """Return the id of the subscription that the daemon keeps under a key; None where somebody has ended it."""
+    rows = client.items("/v1/subscriptions")
+    return next((str(row["id"]) for row in rows if row["key"] == key and row["kept"]), None)
 
 
 def _printer(*, raw: bool, json: bool, events: bool, count: int | None) -> Printer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 SHOWN: Final = 200
 """How many rows a terminal is shown at most, unless all are asked for."""
+FOLDED: Final = 16
+"""How narrow a column may become whose cells run over several lines."""
+_BETWEEN, _EDGES = 2, 2
 COLOURS: Final = {
     "live": "green",
     "ready": "green",
@@ -54,6 +57,8 @@ class Column:
         show: How the value is written.
         right: Whether it is aligned to the right: numbers.
         optional: Whether it is left out where every row has a dash there.
+        folds: Whether its cells may run over several lines on a terminal; those of the others, ids above all, stay whole.
+        rank: On a terminal that is too narrow the columns of the highest rank are left out first; 0 never.
     """
 
     title: str
@@ -61,6 +66,8 @@ class Column:
     show: Callable[[Any], str] = cells.text
     right: bool = False
     optional: bool = False
+    folds: bool = False
+    rank: int = 0
 
     def cell(self, row: Row) -> str:
         """Return what stands in this column for a row."""
@@ -79,7 +86,12 @@ def show(columns: Sequence[Column], rows: Sequence[Row], *, everything: bool = F
         output.write(plain(columns, rows).encode())
         return
     shown = rows if everything else rows[:SHOWN]
-    console().print(table(columns, shown))
+    screen = console()
+    fitted = fitting(columns, shown, screen.width)
+    screen.print(table(fitted, shown))
+    left_out = [column.title for column in _used(columns, shown) if column not in fitted]
+    if left_out:
+        say(f"no room for {', '.join(left_out)}: a wider terminal, a pipe and --json have them")
     if len(shown) < len(rows):
         say(f"{len(shown)} of {len(rows)} rows; --all shows all of them")
 
@@ -99,6 +111,29 @@ def plain(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     )
 
 
+def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Column]:
+    """Return the columns of a table for which a terminal has room; those of rank 0 are always among them.
+
+    Args:
+        columns: All of them.
+        rows: The rows.
+        width: The terminal's, in columns of characters.
+    """
+    from rich.cells import cell_len
+
+    def needed(column: Column) -> int:
+        widest = max(cell_len(text) for text in (column.title, *map(column.cell, rows)))
+        return min(widest, max(FOLDED, cell_len(column.title))) if column.folds else widest
+
+    used = _used(columns, rows)
+    widths = {column: needed(column) + _BETWEEN for column in used}
+    for column in sorted((column for column in used if column.rank), key=lambda each: -each.rank):
+        if sum(widths.values()) - _BETWEEN + _EDGES <= width:
+            break
+        del widths[column]
+    return list(widths)
+
+
 def table(columns: Sequence[Column], rows: Sequence[Row], *, title: str | None = None) -> Table:
     """Return rows as a rich table."""
     from rich import box
@@ -106,9 +141,12 @@ def table(columns: Sequence[Column], rows: Sequence[Row], *, title: str | None =
     from rich.text import Text
 
     used = _used(columns, rows)
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    drawn = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title, title_justify="left"
+    )
     for column in used:
-        drawn.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        drawn.add_column(column.title, justify=justify, overflow="fold", no_wrap=not column.folds)
     for row in rows:
         drawn.add_row(*(Text(cell := column.cell(row), style=COLOURS.get(cell, "")) for column in used))
     return drawn

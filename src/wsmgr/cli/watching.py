@@ -40,5 +40,6 @@ def _redraw(columns: Sequence[tables.Column], rows: Callable[[], list[Row]]) -> 
             found = rows()
             shown = found[: max(1, console.height - _SURROUNDINGS)]
             title = f"{len(shown)} of {len(found)}" if len(shown) < len(found) else f"{len(found)} rows"
-            live.update(tables.table(columns, shown, title=title), refresh=True)
+            fitted = tables.fitting(columns, shown, console.width)
+            live.update(tables.table(fitted, shown, title=title), refresh=True)
             time.sleep(INTERVAL)

@@ -20,7 +20,7 @@ class Wish:
         type: The subscription type.
         params: Its parameters, as they were written.
         venue: The venue, or None for the only one.
-        policy: What happens when the reader is too slow; None for the type's own.
+        policy: What happens when the consumer is too slow; None for the type's own.
         connection: `dedicated` for a connection of its own.
         timeout: Seconds that the first acknowledgement has; None for ever.
     """

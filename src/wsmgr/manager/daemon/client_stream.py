@@ -17,29 +17,11 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from wsmgr.manager.daemon.errors import DaemonUnreachableError
+from wsmgr.manager.daemon.records import LENGTH_BYTES, Record, split
 
 READ_BYTES = 64 * 1024
-LENGTH_BYTES = 4
-TOLD = 1 << 31
-"""The bit of a record's length that says: this is not a frame but a line of the daemon's own."""
 
 Part = TypeVar("Part")
-
-
-class Record:
-    """One record of a raw stream.
-
-    Attributes:
-        told: Whether it is a line of the daemon's own (an event, in JSON) rather than a frame.
-        data: The line without its line feed, or the frame.
-    """
-
-    __slots__ = ("data", "told")
-
-    def __init__(self, data: bytes, *, told: bool) -> None:
-        """Hold a frame, or a line."""
-        self.data = data
-        self.told = told
 
 
 class Stream(ABC, Generic[Part]):
@@ -79,7 +61,7 @@ class Stream(ABC, Generic[Part]):
 
         Raises:
             TimeoutError: The deadline has passed; the stream cannot be read any further.
-            DaemonUnreachableError: The daemon went away, or broke the stream off because this reader was too slow.
+            DaemonUnreachableError: The daemon went away, or broke the stream off because this consumer was too slow.
         """
         while True:
             data = self._read()
@@ -99,7 +81,7 @@ class Stream(ABC, Generic[Part]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the stream; the daemon takes this reader's hold back."""
+        """Close the stream; the daemon takes this consumer's hold back."""
         self.close()
 
     def stop(self) -> None:
@@ -160,18 +142,6 @@ class RecordStream(Stream[Record]):
         self._rest.append(data)
         if sum(map(len, self._rest)) < self._needed:
             return []
-        buffer = b"".join(self._rest)
-        records: list[Record] = []
-        start = 0
-        self._needed = LENGTH_BYTES
-        while start + LENGTH_BYTES <= len(buffer):
-            head = int.from_bytes(buffer[start : start + LENGTH_BYTES], "big")
-            end = start + LENGTH_BYTES + (head & ~TOLD)
-            if end > len(buffer):
-                self._needed = end - start
-                break
-            body = buffer[start + LENGTH_BYTES : end]
-            records.append(Record(body.rstrip(b"\n"), told=True) if head & TOLD else Record(body, told=False))
-            start = end
-        self._rest = [buffer[start:]] if start < len(buffer) else []
+        records, rest, self._needed = split(b"".join(self._rest))
+        self._rest = [rest] if rest else []
         return records

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 import sniffio
 
 from wsmgr.manager.runtime.engine import Engine
+from wsmgr.manager.version import version
 
 
 class VenueHealth(msgspec.Struct, kw_only=True):
@@ -45,7 +45,7 @@ class Pulse:
     def __init__(self, engine: Engine) -> None:
         """Begin now."""
         self._engine = engine
-        self._version = _version()
+        self._version = version()
         self._wall = engine.context.clock.wall()
         self._monotonic = engine.context.clock.monotonic()
 
@@ -68,11 +68,3 @@ class Pulse:
             connections=sum(len(venue.model.connections) for venue in context.venues.values()),
             consumers=sum(len(entry.buffers) for entry in entries),
         )
-
-
-def _version() -> str:
-    try:
-        return version("wsmgr")
-    except PackageNotFoundError:
-        # A source tree on the path, not an installed distribution.
-        return "unknown"

@@ -8,11 +8,12 @@ import msgspec
 from fastapi import FastAPI
 
 from wsmgr.manager.daemon.health import Health
-from wsmgr.manager.daemon.lines import MessageLine
 from wsmgr.manager.daemon.problem import MEDIA_TYPE
-from wsmgr.manager.daemon.stream import FRAMES, LINES
+from wsmgr.manager.daemon.records import FRAMES
+from wsmgr.manager.daemon.stream import LINES
 from wsmgr.manager.daemon.subscribing import SubscribeRequest
 from wsmgr.manager.runtime import views
+from wsmgr.manager.runtime.lines import MessageLine
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -65,7 +66,7 @@ def document(name: str, *refusals: int) -> Responses:
     return {200: _answer("The document.", _ref(name)), **_refused(422, *refusals)}
 
 
-def listing(name: str) -> Responses:
+def listing(name: str, *refusals: int) -> Responses:
     """Return the answers of a path that gives a list."""
     schema = {
         "type": "object",
@@ -78,7 +79,7 @@ def listing(name: str) -> Responses:
         },
         "required": ["items", "next"],
     }
-    return {200: _answer("A part of the list.", schema), **_refused(422)}
+    return {200: _answer("A part of the list.", schema), **_refused(422, *refusals)}
 
 
 def subscribed() -> Responses:

@@ -145,7 +145,7 @@ def stop(state_dir: str | Path, *, timeout: float = STOP_TIMEOUT) -> int | None:
         raise DaemonStopError(
             f"the daemon (process {pid}) belongs to another user; stop it as that user"
         ) from error
-    while directory.holder() == pid or _runs(pid):
+    while directory.holder() == pid or runs(pid):
         if time.monotonic() >= deadline:
             raise DaemonStopError(
                 f"the daemon (process {pid}) was told to stop and is still there after {timeout} s; its log is"
@@ -165,6 +165,17 @@ def status(state_dir: str | Path, *, environ: Mapping[str, str] = os.environ) ->
         pid=pid,
         health=None if pid is None else _health(directory, environ),
     )
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and that its parent has not waited for yet does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
 
 
 def _spawn(
@@ -221,17 +232,6 @@ def _health(directory: StateDirectory, environ: Mapping[str, str]) -> Mapping[st
     except (DaemonUnreachableError, DaemonError):
         return None
     return health
-
-
-def _runs(pid: int) -> bool:
-    """Return whether a process runs; one that has ended and that its parent has not waited for yet does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(pid)
 
 
 def _is_zombie(pid: int) -> bool:

@@ -52,14 +52,18 @@ def status_router(engine: Engine) -> APIRouter:
     async def tree() -> Response:
         return answer(engine.tree())
 
-    @router.get("/v1/gaps", responses=openapi.listing("GapView"), summary="The ledger of gaps, newest first")
+    @router.get(
+        "/v1/gaps", responses=openapi.listing("GapView", 404), summary="The ledger of gaps, newest first"
+    )
     async def gaps(subscription: Subscription = None, after: After = None, limit: Limit = PAGE) -> Response:
         rows = await engine.gaps(subscription, before=parse_number(after), limit=limit)
+        _check_known(engine, subscription, found=bool(rows) or after is not None)
         return answer(page_of_ledger(rows, limit=limit))
 
-    @router.get("/v1/events", responses=openapi.listing("EventView"), summary="The events, newest first")
+    @router.get("/v1/events", responses=openapi.listing("EventView", 404), summary="The events, newest first")
     async def events(subscription: Subscription = None, after: After = None, limit: Limit = PAGE) -> Response:
         rows = await engine.events(subscription, before=parse_number(after), limit=limit)
+        _check_known(engine, subscription, found=bool(rows) or after is not None)
         return answer(page_of_ledger(rows, limit=limit))
 
     @router.get("/v1/types", responses=openapi.listing("TypeView"), summary="The subscription types")
@@ -75,3 +79,9 @@ def status_router(engine: Engine) -> APIRouter:
         return answer(found)
 
     return router
+
+
+def _check_known(engine: Engine, subscription: str | None, *, found: bool) -> None:
+    """Refuse an id that neither a subscription nor the ledger has; the ledger knows those that were ended."""
+    if subscription is not None and not found:
+        engine.context.registry.entry(subscription)

@@ -3,11 +3,10 @@
 ::
 
     application/x-ndjson           one line of JSON for each message (and event, where asked for)
-    application/vnd.wsmgr.frames   for each message: its frame's length as u32, big endian, then the frame, byte for byte;
-                                   where events were asked for, a record whose length has its top bit set is a line of JSON
+    application/vnd.wsmgr.frames   one record for each message: its frame, byte for byte (`records`)
 
-What one wake-up brought is one write. The reader's hold on the subscription is given back when it disconnects, whether it
-was reading or not, and when the daemon ends. An end by an error (the reader was too slow and its policy is `fail`) breaks the
+What one wake-up brought is one write. The consumer's hold on the subscription is given back when it disconnects, whether it
+was reading or not, and when the daemon ends. An end by an error (the consumer was too slow and its policy is `fail`) breaks the
 response off where no events were asked for: nobody mistakes it for a complete one.
 """
 
@@ -21,7 +20,11 @@ from anyio.lowlevel import checkpoint
 from attrs import frozen
 from starlette.responses import Response
 
-from wsmgr.manager.daemon.lines import (
+from wsmgr.manager.daemon.records import FRAMES, frame_record, told_record
+from wsmgr.manager.model.delivery import Item
+from wsmgr.manager.model.errors import WsmgrError
+from wsmgr.manager.model.message import Message
+from wsmgr.manager.runtime.lines import (
     STOPPING,
     PayloadBytes,
     ending_lines,
@@ -29,9 +32,6 @@ from wsmgr.manager.daemon.lines import (
     event_line,
     message_line,
 )
-from wsmgr.manager.model.delivery import Item
-from wsmgr.manager.model.errors import WsmgrError
-from wsmgr.manager.model.message import Message
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -40,16 +40,13 @@ if TYPE_CHECKING:
     from wsmgr.manager.runtime.handle import Subscription
 
 LINES: Final = "application/x-ndjson"
-FRAMES: Final = "application/vnd.wsmgr.frames"
-TOLD: Final = 1 << 31
-"""The bit of a record's length that says: this is not a frame but a line of the daemon's own."""
 CHUNK_ITEMS: Final = 100
 CHUNK_BYTES: Final = 128 * 1024
 
 
 @frozen(kw_only=True)
 class StreamOptions:
-    """How a reader wants a stream.
+    """How a consumer wants a stream.
 
     Attributes:
         raw: Whether it wants frames rather than lines.
@@ -66,7 +63,7 @@ class MessageStream(Response):
     Args:
         handle: The consumer.
         payload_bytes: The dialect's, for lines.
-        options: How the reader wants it.
+        options: How the consumer wants it.
         closing: Says when the API is ending.
         head: A line to begin with, or nothing.
     """
@@ -92,7 +89,7 @@ class MessageStream(Response):
         self._head = head
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        """Stream until the reader disconnects, the consumer ends, or the API does."""
+        """Stream until the client disconnects, the consumer ends, or the API does."""
         ending = _Ending()
         try:
             await send(
@@ -151,14 +148,14 @@ class MessageStream(Response):
 
     def _record(self, item: Item) -> bytes:
         if isinstance(item, Message):
-            return len(item.raw).to_bytes(4, "big") + item.raw
+            return frame_record(item.raw)
         return self._told(event_line(self._handle.id, item))
 
     def _told_lines(self, lines: bytes) -> bytes:
         return b"".join(map(self._told, lines.splitlines(keepends=True)))
 
     def _told(self, line: bytes) -> bytes:
-        return (TOLD | len(line)).to_bytes(4, "big") + line if self._options.raw else line
+        return told_record(line) if self._options.raw else line
 
     def _ended_by(self) -> str:
         return STOPPING if self._closing.begun else "unsubscribe"
@@ -168,9 +165,9 @@ class _Ending:
     """How far a stream has come, and why it ends.
 
     Attributes:
-        told: Whether the reader has read why it ends.
+        told: Whether the consumer has been told why it ends.
         error: What ended the consumer, or None.
-        gone: Whether the reader has disconnected.
+        gone: Whether the client has disconnected.
     """
 
     def __init__(self) -> None:

@@ -31,11 +31,11 @@ class SubscribeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         type: The subscription type.
         venue: The venue's name; null for the only one, or `hyperliquid`.
         params: The parameters of the type.
-        policy: What happens when this reader is too slow; null for the type's own. Only for a stream.
-        keep: Whether it stays until someone ends it. One that is not kept needs a reader within 15 s.
+        policy: What happens when this consumer is too slow; null for the type's own. Only for a stream.
+        keep: Whether it stays until someone ends it. One that is not kept needs a consumer within 15 s.
         wait: How far it must have come before this is answered.
         timeout: Seconds to wait for that; null for ever.
-        events: Whether the reader wants continuity events. Only for a stream.
+        events: Whether the consumer wants continuity events. Only for a stream.
         connection: `dedicated` for a connection of its own.
     """
 

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Query, Request, Response
 from wsmgr.manager.daemon import openapi
 from wsmgr.manager.daemon.answers import answer
 from wsmgr.manager.daemon.closing import Closing
-from wsmgr.manager.daemon.lines import PayloadBytes, message_line, subscribed_line
+from wsmgr.manager.daemon.filters import check_state, check_user
 from wsmgr.manager.daemon.paging import PAGE, page, place_of
 from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
 from wsmgr.manager.daemon.subscribing import policy_named, read_request, subscribe
-from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, UsageError, WsmgrError
-from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, WsmgrError
+from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.runtime.engine import Engine
+from wsmgr.manager.runtime.lines import PayloadBytes, message_line, subscribed_line
 from wsmgr.manager.runtime.views import metrics_view, subscription_view
 
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many rows at most.")]
@@ -29,7 +30,7 @@ ENDED_AT_ONCE = 100
 """How many subscriptions are ended side by side: they share the store's commits."""
 
 
-def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa: C901 - one short function for each path
+def subscription_router(engine: Engine, closing: Closing) -> APIRouter:
     """Return the routes.
 
     Args:
@@ -37,88 +38,11 @@ def subscription_router(engine: Engine, closing: Closing) -> APIRouter:  # noqa:
         closing: Says when the API is ending.
     """
     router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-
-    @router.get("", responses=openapi.listing("SubscriptionView"), summary="List the subscriptions")
-    async def list_subscriptions(
-        user: str | None = None,
-        venue: str | None = None,
-        state: str | None = None,
-        type: str | None = None,
-        after: After = None,
-        limit: Limit = PAGE,
-    ) -> Response:
-        wanted = _Filter(engine, user=user, venue=venue, state=state, type_name=type)
-        now = engine.context.clock.monotonic()
-        found = await page(
-            engine.context.registry.entries.values(),
-            place=place_of,
-            view=lambda entry: subscription_view(entry, now=now),
-            after=after,
-            limit=limit,
-            wanted=wanted,
-        )
-        return answer(found)
-
-    @router.post(
-        "",
-        status_code=201,
-        responses=openapi.subscribed(),
-        openapi_extra=openapi.body("SubscribeRequest"),
-        summary="Subscribe, or join a subscription",
-    )
-    async def create(request: Request, stream: bool = False, format: Format = "lines") -> Response:
-        wish = await read_request(request)
-        handle = await subscribe(engine, wish, request, closing)
-        view = engine.get_subscription(handle.id)
-        if stream:
-            options = StreamOptions(raw=format == "raw", events=wish.events)
-            head = subscribed_line(view)
-            return MessageStream(
-                handle, payload_bytes(engine, handle.id), options=options, closing=closing, head=head
-            )
-        handle.release()
-        view.consumers -= 1
-        return answer(view, 202 if view.state in {"pending", "subscribing", "lost"} else 201)
-
-    @router.delete("", responses=openapi.document("Ended"), summary="End every subscription, for everybody")
-    async def delete_all() -> Response:
-        ended = await _end_all(engine)
-        return answer(openapi.Ended(ended))
-
-    @router.get("/{id}", responses=openapi.document("SubscriptionView", 404), summary="One subscription")
-    async def get(id: str) -> Response:
-        return answer(engine.get_subscription(id))
-
-    @router.delete(
-        "/{id}", responses=openapi.document("Ended", 404), summary="End a subscription, for everybody"
-    )
-    async def delete(id: str) -> Response:
-        await engine.unsubscribe(id)
-        return answer(openapi.Ended([id]))
-
-    @router.get("/{id}/last", responses=openapi.last(), summary="The newest message")
-    async def last(id: str) -> Response:
-        message = engine.context.registry.entry(id).last
-        if message is None:
-            return Response(status_code=204)
-        line = message_line(message, payload_bytes(engine, id))
-        return Response(line, media_type="application/json", headers={"cache-control": "no-store"})
-
-    @router.get("/{id}/metrics", responses=openapi.document("MetricsView", 404), summary="Its counters")
-    async def metrics(id: str) -> Response:
-        return answer(engine.get_metrics(id))
-
-    @router.get("/{id}/stream", responses=openapi.streamed(), summary="What comes on it")
-    async def stream(
-        id: str,
-        format: Format = "lines",
-        events: bool = False,
-        policy: str | None = None,
-    ) -> Response:
-        options = StreamOptions(raw=format == "raw", events=events)
-        handle = engine.join(id, policy=policy_named(policy), events=events)
-        return MessageStream(handle, payload_bytes(engine, id), options=options, closing=closing)
-
+    _declare_list(router, engine)
+    _declare_subscribing(router, engine, closing)
+    _declare_ending(router, engine)
+    _declare_documents(router, engine)
+    _declare_stream(router, engine, closing)
     return router
 
 
@@ -145,6 +69,96 @@ def payload_bytes(engine: Engine, subscription_id: str) -> PayloadBytes:
     """Return what splices the payload out of a subscription's frames."""
     entry = engine.context.registry.entry(subscription_id)
     return engine.context.venues[entry.venue].dialect.payload_bytes
+
+
+def _declare_list(router: APIRouter, engine: Engine) -> None:
+    @router.get("", responses=openapi.listing("SubscriptionView"), summary="List the subscriptions")
+    async def list_subscriptions(
+        user: str | None = None,
+        venue: str | None = None,
+        state: str | None = None,
+        type: str | None = None,
+        after: After = None,
+        limit: Limit = PAGE,
+    ) -> Response:
+        wanted = _Filter(engine, user=user, venue=venue, state=state, type_name=type)
+        now = engine.context.clock.monotonic()
+        found = await page(
+            engine.context.registry.entries.values(),
+            place=place_of,
+            view=lambda entry: subscription_view(entry, now=now),
+            after=after,
+            limit=limit,
+            wanted=wanted,
+        )
+        return answer(found)
+
+
+def _declare_subscribing(router: APIRouter, engine: Engine, closing: Closing) -> None:
+    @router.post(
+        "",
+        status_code=201,
+        responses=openapi.subscribed(),
+        openapi_extra=openapi.body("SubscribeRequest"),
+        summary="Subscribe, or join a subscription",
+    )
+    async def create(request: Request, stream: bool = False, format: Format = "lines") -> Response:
+        wish = await read_request(request)
+        handle = await subscribe(engine, wish, request, closing)
+        view = engine.get_subscription(handle.id)
+        if stream:
+            options = StreamOptions(raw=format == "raw", events=wish.events)
+            head = subscribed_line(view)
+            return MessageStream(
+                handle, payload_bytes(engine, handle.id), options=options, closing=closing, head=head
+            )
+        handle.release()
+        view.consumers -= 1
+        return answer(view, 202 if view.state in {"pending", "subscribing", "lost"} else 201)
+
+
+def _declare_ending(router: APIRouter, engine: Engine) -> None:
+    @router.delete("", responses=openapi.document("Ended"), summary="End every subscription, for everybody")
+    async def delete_all() -> Response:
+        return answer(openapi.Ended(await _end_all(engine)))
+
+    @router.delete(
+        "/{id}", responses=openapi.document("Ended", 404), summary="End a subscription, for everybody"
+    )
+    async def delete(id: str) -> Response:
+        await engine.unsubscribe(id)
+        return answer(openapi.Ended([id]))
+
+
+def _declare_documents(router: APIRouter, engine: Engine) -> None:
+    @router.get("/{id}", responses=openapi.document("SubscriptionView", 404), summary="One subscription")
+    async def get(id: str) -> Response:
+        return answer(engine.get_subscription(id))
+
+    @router.get("/{id}/last", responses=openapi.last(), summary="The newest message")
+    async def last(id: str) -> Response:
+        message = engine.context.registry.entry(id).last
+        if message is None:
+            return Response(status_code=204)
+        line = message_line(message, payload_bytes(engine, id))
+        return Response(line, media_type="application/json", headers={"cache-control": "no-store"})
+
+    @router.get("/{id}/metrics", responses=openapi.document("MetricsView", 404), summary="Its counters")
+    async def metrics(id: str) -> Response:
+        return answer(engine.get_metrics(id))
+
+
+def _declare_stream(router: APIRouter, engine: Engine, closing: Closing) -> None:
+    @router.get("/{id}/stream", responses=openapi.streamed(), summary="What comes on it")
+    async def stream(
+        id: str,
+        format: Format = "lines",
+        events: bool = False,
+        policy: str | None = None,
+    ) -> Response:
+        options = StreamOptions(raw=format == "raw", events=events)
+        handle = engine.join(id, policy=policy_named(policy), events=events)
+        return MessageStream(handle, payload_bytes(engine, id), options=options, closing=closing)
 
 
 async def _end_all(engine: Engine) -> list[str]:
@@ -187,10 +201,8 @@ class _Filter:
             raise UnknownTypeError(
                 f"there is no subscription type {type_name!r}; `wsmgr types` lists them all"
             )
-        if state is not None and state not in {each.value for each in State}:
-            raise UsageError(
-                f"there is no state {state!r}; choose one of {', '.join(each.value for each in State)}"
-            )
+        check_user(user)
+        check_state(state)
         self._user = None if user is None else user.lower()
         self._venue, self._state, self._type = venue, state, type_name
 

@@ -128,7 +128,7 @@ class DaemonClient:
         Args:
             subscription_id: Its id.
             events: Whether continuity events come among the messages.
-            policy: What happens when this reader is too slow; None for the type's own.
+            policy: What happens when this consumer is too slow; None for the type's own.
             deadline: When reading raises TimeoutError, by `time.monotonic`; None for never.
         """
         return self._stream(LineStream, subscription_id, events, policy, deadline)

@@ -6,6 +6,7 @@ whatever waits as one piece. One task for all runs the hub's schedule.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -101,10 +102,16 @@ async def _run(options: SimulatorOptions) -> int:
         try:
             await serve(options, on_ready=_announce, stop=stop)
         except (ReplayError, OSError) as error:
-            sys.stderr.write(f"the simulator cannot start: {error}\n")
+            sys.stderr.write(f"wsmgr: the simulator cannot start: {_why(error, options)}\n")
             code = 1
         nursery.cancel_scope.cancel()
     return code
+
+
+def _why(error: ReplayError | OSError, options: SimulatorOptions) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {options.port} of {options.host} is taken; name another, or 0 for any free one"
+    return str(error)
 
 
 def _announce(address: Address) -> None:
