@@ -94,11 +94,13 @@ async def test_killed_root_is_an_error_for_who_waits_for_it(form: str) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(kill_it)
         with pytest.raises(SupervisorKilledError, match="'tree' was killed"):
-            if form == "run":
-                await supervisor.run()
-            else:
-                async with supervisor:
-                    await anyio.sleep_forever()
+            await (supervisor.run() if form == "run" else hold(supervisor))
+
+
+async def hold(supervisor: Supervisor) -> None:
+    """Run a tree beside a body that waits."""
+    async with supervisor:
+        await anyio.sleep_forever()
 
 
 def supervisor_runs(supervisor: Supervisor) -> bool:

@@ -25,7 +25,15 @@ WISHES: list[tuple[str, dict[str, Any]]] = [
     ("userFills", {"user": USER}),
 ]
 VENUE = "core/venues/venue:hyperliquid"
-STAYS = ("store/writer", "core/caretaker", "core/origins/dialer", f"{VENUE}/keeper", "consumers", "edge", "drain")
+STAYS = (
+    "store/writer",
+    "core/caretaker",
+    "core/origins/dialer",
+    f"{VENUE}/keeper",
+    "consumers",
+    "edge",
+    "drain",
+)
 DIALLED_ANEW = (
     "core/registry",
     "core/origins",
@@ -60,7 +68,9 @@ async def live_again(handles: list[Subscription]) -> None:
 
 
 @pytest.mark.parametrize("path", STAYS)
-async def test_killing_what_holds_no_socket_leaves_every_socket(simulator: SimulatorThread, path: str) -> None:
+async def test_killing_what_holds_no_socket_leaves_every_socket(
+    simulator: SimulatorThread, path: str
+) -> None:
     """It is restarted alone, and nobody notices."""
     async with Manager(url=simulator.address.url) as manager:
         handles = [await manager.subscribe(name, params=params) for name, params in WISHES]

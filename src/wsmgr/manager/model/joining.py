@@ -108,5 +108,5 @@ def _replayed(last: Message, raw: bytes, *, composed: bool) -> Message:
         composed=composed,
         duplicates=0,
         gap=None,
-        _data=msgspec.UNSET if raw is not last.raw else last._data,  # noqa: SLF001 - the copy shares what was decoded
+        _data=msgspec.UNSET,
     )
