@@ -49,9 +49,7 @@ def test_the_capture_holds_fourteen_types() -> None:
 
 
 @pytest.mark.parametrize("words", FRAMES)
-def test_raw_prints_the_bytes_that_the_venue_sent(
-    words: str, daemon: Daemon, cli: Cli
-) -> None:
+def test_raw_prints_the_bytes_that_the_venue_sent(words: str, daemon: Daemon, cli: Cli) -> None:
     """Every frame of the type, each with a line feed, with a daemon and without one."""
     wanted = b"".join(frame + b"\n" for frame in FRAMES[words])
     command = ["--url", daemon.url, "subscribe", *words.split(), "--raw", "--count", str(len(FRAMES[words]))]
