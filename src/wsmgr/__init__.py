@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from wsmgr.manager.model.message import Message
     from wsmgr.manager.runtime.handle import Subscription
+    from wsmgr.manager.runtime.inbox import Inbox
 
 _HOMES = {
     "wsmgr.manager.manager": ("Manager",),
@@ -82,6 +83,7 @@ _HOMES = {
     ),
     "wsmgr.manager.model.message": ("Message",),
     "wsmgr.manager.runtime.handle": ("Subscription",),
+    "wsmgr.manager.runtime.inbox": ("Inbox",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -90,6 +92,7 @@ __all__ = [
     "ConfigurationError",
     "Failed",
     "Gap",
+    "Inbox",
     "Interrupted",
     "Lagged",
     "LaggedError",

@@ -26,6 +26,7 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.handle import Subscription
+from wsmgr.manager.runtime.inbox import Inbox
 from wsmgr.manager.store import queries
 from wsmgr.manager.store.database import Database
 
@@ -275,6 +276,33 @@ async def test_a_callback_that_raises_harms_nobody_else(simulator: SimulatorThre
         kinds = {event.kind for event in await manager.events(bad.id)}
     assert 10 == calls
     assert {"callback_failed", "callback_parked"} <= kinds
+
+
+async def test_an_inbox_collects_several_subscriptions(simulator: SimulatorThread) -> None:
+    """Each stream is in order, none is missing a message, and a full inbox holds nobody up for ever."""
+    inbox = Inbox(capacity=4)
+    seen: dict[str, list[int]] = {}
+    async with running(simulator) as manager:
+        for coin in ("BTC", "ETH"):
+            await manager.subscribe("l2Book", coin=coin, inbox=inbox)
+        async for message in inbox:
+            assert isinstance(message, Message)
+            seen.setdefault(message.key, []).append(message.seq)
+            if len(seen) == 2 and min(map(len, seen.values())) >= 10:
+                break
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in seen.values())
+
+
+async def test_a_handle_knows_the_newest_message_and_its_age(simulator: SimulatorThread) -> None:
+    """Who looks now and then needs no iteration."""
+    async with running(simulator) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC", wait="none")
+        assert (None, None) == (book.last, book.age)
+        newest = await book.next(timeout=DEADLINE)
+        assert book.last is not None
+        assert book.last.seq >= newest.seq
+        assert book.age is not None
+        assert 0 <= book.age < DEADLINE
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -55,8 +55,8 @@ INBOX_RETRY = 0.001
 MAX_INBOX_RETRY = 0.1
 
 
-class Inbox(Protocol):
-    """Where messages of several subscriptions can go: anything with `put_nowait`, such as `asyncio.Queue`."""
+class TakesItems(Protocol):
+    """Where messages of several subscriptions can go: an `Inbox`, or anything with `put_nowait`, such as `asyncio.Queue`."""
 
     def put_nowait(self, item: Item, /) -> object:
         """Take an item without waiting; raise when there is no room."""
@@ -155,7 +155,7 @@ class Manager:
         venue: str | None = None,
         params: Mapping[str, object] | None = None,
         callback: Callback | None = None,
-        inbox: Inbox | None = None,
+        inbox: TakesItems | None = None,
         policy: str | Policy | None = None,
         events: bool = False,
         connection: Literal["auto", "dedicated"] = "auto",
@@ -337,7 +337,7 @@ def check_policy(policy: str | Policy | None) -> Policy | None:
         raise UsageError(f"there is no policy {policy!r}; choose one of {known}") from None
 
 
-def _forward(inbox: Inbox) -> Callback:
+def _forward(inbox: TakesItems) -> Callback:
     """Return a callback that puts items into an inbox, and waits while that is full.
 
     Meanwhile the consumer's own buffer fills, and its policy decides, counts and tells what is lost.

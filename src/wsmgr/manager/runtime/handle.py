@@ -78,6 +78,12 @@ class Subscription:
         return self._entry.last
 
     @property
+    def age(self) -> float | None:
+        """How many seconds ago the newest message came (by the wall clock), or None before the first."""
+        last = self._entry.last
+        return None if last is None else max(0.0, self._context.clock.wall() - last.received_at)
+
+    @property
     def metrics(self) -> MetricsView:
         """What is counted about the subscription, at this moment."""
         clock = self._context.clock
