@@ -34,6 +34,10 @@ def message(seq: int = 1, **members: Any) -> bytes:
     return json.dumps({**document, **members}, separators=(",", ":")).encode()
 
 
+def level(px: str, sz: str) -> dict[str, Any]:
+    return {"px": px, "sz": sz, "n": 1}
+
+
 def event(name: str, **members: Any) -> bytes:
     return json.dumps({"id": "abc", "event": name, **members}, separators=(",", ":")).encode()
 
@@ -100,7 +104,17 @@ def test_the_first_line_of_a_new_stream_gives_it_its_name_and_is_not_printed() -
 def test_a_line_for_people_says_when_what_and_the_data() -> None:
     """One line for a message, with a mark for what is special about it."""
     line = Printer(form="people").lines([message(7, snapshot=True, replayed=True, epoch=2)])
-    assert f'12:00:00.123  {KEY}  2:7  snapshot  replayed  {{"coin":"BTC"}}\n' == line.decode()
+    assert f'2026-03-01T12:00:00.123Z  {KEY}  2:7  snapshot  replayed  {{"coin":"BTC"}}\n' == line.decode()
+
+
+def test_a_line_for_people_has_its_prices_where_a_narrow_terminal_shows_them() -> None:
+    """80 columns are enough for the best bid and ask of a book; the name follows where there is room."""
+    data = {"coin": "BTC", "time": 1, "levels": [[level("108246.0", "0.0109")], [level("108247.0", "1.5")]]}
+    line = message(7, data=data)
+    prices = "2026-03-01T12:00:00.123Z  bid 108246.0 x 0.0109 | ask 108247.0 x 1.5"
+    assert f"{prices}  {KEY}  0:7\n" == Printer(form="people").lines([line]).decode()
+    assert Printer(form="people", width=80).lines([line]).decode().startswith(prices)
+    assert line + b"\n" == Printer(form="json", width=80).lines([line])
 
 
 def test_a_line_for_people_says_that_there_was_a_gap_before_it() -> None:
@@ -145,6 +159,21 @@ def test_time_that_is_over_before_the_count_has_failed_and_says_so() -> None:
     assert 1 == printer.verdict(over=True)
     assert ["the time is over after 1 of 5 messages"] == printer.take_said()
     assert 0 == Printer(form="json").verdict(over=True)
+
+
+def test_time_that_is_over_before_a_message_came_is_told_with_what_was_waited_for() -> None:
+    """People see why nothing came; who has got messages is not told of what came later."""
+    nothing, wanted, some = (
+        Printer(form="json"),
+        Printer(form="json", count=2),
+        Printer(form="json", count=2),
+    )
+    some.lines([message()])
+    codes = [printer.verdict(over=True, waits_for="refused") for printer in (nothing, wanted, some)]
+    assert [0, 1, 1] == codes
+    assert ["the time is over before a message came: refused"] == nothing.take_said()
+    assert ["the time is over after 0 of 2 messages: refused"] == wanted.take_said()
+    assert ["the time is over after 1 of 2 messages"] == some.take_said()
 
 
 def test_an_end_by_unsubscribe_before_the_count_has_failed() -> None:

@@ -107,6 +107,35 @@ def test_a_venue_that_does_not_answer_ends_the_patience_with_what_the_dial_said(
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.parametrize(("count", "code"), [(["--count", "2"], 1), ([], 0)])
+def test_time_that_is_over_on_a_dead_venue_says_what_was_waited_for(
+    count: list[str], code: int, cli: Cli
+) -> None:
+    """`0 of 2 messages` alone does not tell a quiet venue from one that refuses connections."""
+    dead = ["--url", NOWHERE, "subscribe", "l2Book", "--coin", "BTC"]
+    outcome = cli(*dead, "--duration", "0.4", *count)
+    last = outcome.err.splitlines()[-1]
+    assert (code, b"") == (outcome.code, outcome.out), outcome
+    assert last.startswith("the time is over")
+    assert "refused" in last
+
+
+def test_time_that_is_over_with_a_daemon_says_what_was_waited_for(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also who reads along with a daemon is told why nothing came."""
+    url = ["--url", NOWHERE]
+    assert 0 == cli(*url, "daemon", "start").code
+    try:
+        monkeypatch.setattr("wsmgr.cli.subscribe.PATIENCE", 0.2)
+        id_ = cli("subscribe", "l2Book", "--coin", "BTC", "--detach").out.decode().strip()
+        outcome = cli("tail", id_, "--duration", "0.3", "--count", "1")
+    finally:
+        cli("daemon", "stop")
+    assert (1, b"") == (outcome.code, outcome.out), outcome
+    assert "refused" in outcome.err.splitlines()[-1]
+
+
 def test_what_is_kept_though_its_acknowledgement_is_late_has_its_id_on_stdout(
     daemon: Path, venue: SimulatorThread, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,56 @@ def test_a_usage_error_says_what_would_be_right_and_exits_2(arguments: str, word
 @pytest.mark.parametrize(
     "arguments",
     [
+        "l2Bok --coin BTC",
+        "l2Book",
+        "l2Book --coin BTC -p nSigFigs=7",
+        "l2Book --coin BTC --policy newest",
+        "l2Book --coin BTC --venue elsewhere",
+        "l2Book --coin BTC --url http://example.test",
+        "l2Book --coin BTC --config /nowhere/wsmgr.toml",
+    ],
+)
+def test_a_usage_error_of_a_stream_is_all_that_is_said(arguments: str, cli: Cli) -> None:
+    """Nobody is told that a manager streams, and then that it does not."""
+    outcome = cli("subscribe", *arguments.split())
+    assert (2, b"") == (outcome.code, outcome.out)
+    assert [True] == [line.startswith("wsmgr: ") for line in outcome.err.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("option", "seen", "allowed"),
+    [
+        ("--count=0", "0 messages", "a whole number from 1 up"),
+        ("--count=-3", "-3 messages", "a whole number from 1 up"),
+        ("--duration=-1.5", "-1.5 seconds", "seconds from 0 up"),
+        ("--duration=nan", "nan seconds", "seconds from 0 up"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_what_is_allowed(
+    option: str, seen: str, allowed: str, cli: Cli
+) -> None:
+    """The value that was seen, and one that would do."""
+    outcome = cli("subscribe", "l2Book", "--coin", "BTC", option)
+    words = " ".join(outcome.err.replace("│", " ").split())
+    assert (2, b"") == (outcome.code, outcome.out)
+    assert option.partition("=")[0] in words
+    assert seen in words
+    assert allowed in words
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [("sim", "DIALECT"), ("subscribe", "TYPE"), ("get", "ID"), ("tail", "ID")]
+)
+def test_a_missing_argument_is_named_as_in_the_usage(command: str, name: str, cli: Cli) -> None:
+    """In upper case, as everywhere."""
+    outcome = cli(command)
+    assert (2, b"") == (outcome.code, outcome.out)
+    assert f"Missing argument '{name}'" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         "subscribe l2Book --coin BTC --detach",
         "subscribe l2Book --coin BTC --attach",
         "unsubscribe abc",

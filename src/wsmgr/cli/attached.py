@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from wsmgr.cli import output
 from wsmgr.cli.errors import say
 from wsmgr.cli.interrupts import Interrupts
-from wsmgr.cli.printing import Printer
+from wsmgr.cli.printing import ANSWERED, Printer
 from wsmgr.cli.wish import Wish
 from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
+from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
 from wsmgr.manager.daemon.records import Record
 from wsmgr.manager.daemon.unix_client import path_of
 
@@ -37,8 +38,8 @@ def subscribe(client: DaemonClient, wish: Wish, printer: Printer, *, duration: f
         document["timeout"] = duration
     deadline = _deadline(duration)
     if printer.form == "raw":
-        return _print(client.subscribe_records(document, deadline=deadline), printer)
-    return _print(client.subscribe_lines(document, deadline=deadline), printer)
+        return _print(client, client.subscribe_records(document, deadline=deadline), printer)
+    return _print(client, client.subscribe_lines(document, deadline=deadline), printer)
 
 
 def tail(client: DaemonClient, id_: str, printer: Printer, *, duration: float | None) -> int:
@@ -54,15 +55,17 @@ def tail(client: DaemonClient, id_: str, printer: Printer, *, duration: float | 
         DaemonError: There is none with this id.
         DaemonUnreachableError: The daemon went away.
     """
+    printer.id = id_
     printer.label = str(client.get(path_of(id_))["key"])
     deadline = _deadline(duration)
     if printer.form == "raw":
-        return _print(client.stream_records(id_, events=True, deadline=deadline), printer)
-    return _print(client.stream_lines(id_, events=True, deadline=deadline), printer)
+        return _print(client, client.stream_records(id_, events=True, deadline=deadline), printer)
+    return _print(client, client.stream_lines(id_, events=True, deadline=deadline), printer)
 
 
-def _print(stream: LineStream | RecordStream, printer: Printer) -> int:
+def _print(client: DaemonClient, stream: LineStream | RecordStream, printer: Printer) -> int:
     over = False
+    why = None
     interrupts = Interrupts()
     with interrupts.handled(), stream:
         try:
@@ -75,9 +78,28 @@ def _print(stream: LineStream | RecordStream, printer: Printer) -> int:
                     break
         except TimeoutError:
             over = True
-    code = printer.verdict(over=over)
+            if not printer.printed:
+                # While this consumer still holds it.
+                why = _waits_for(client, printer.id)
+    code = printer.verdict(over=over, waits_for=why)
     _tell(printer)
     return code
+
+
+def _waits_for(client: DaemonClient, id_: str) -> str | None:
+    """Return what a subscription waits for, in the daemon's words; None where it waits for nothing but messages."""
+    try:
+        row = client.get(path_of(id_))
+        if row["state"] in ANSWERED:
+            return None
+        if row["error"]:
+            return str(row["error"])
+        connections = {each["id"]: each for each in client.items("/v1/connections")}
+    except (DaemonError, DaemonUnreachableError):
+        # It was ended at this moment, or the daemon was: the time is over all the same.
+        return None
+    reason = connections.get(row["connection"], {}).get("reason")
+    return f"it is {row['state']}" + (f": {reason}" if reason else "")
 
 
 def _batches(

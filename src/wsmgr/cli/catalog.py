@@ -34,7 +34,8 @@ def declare(app: typer.Typer) -> None:
 def types(
     _settings: Settings,
     dialect: Annotated[
-        str | None, typer.Argument(help="Only the types of this dialect.", show_default=False)
+        str | None,
+        typer.Argument(metavar="DIALECT", help="Only the types of this dialect.", show_default=False),
     ] = None,
     *,
     json: Json = False,

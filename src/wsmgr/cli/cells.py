@@ -42,6 +42,12 @@ def clock(value: object) -> str:
     return NOTHING if found is None else f"{found:%Y-%m-%dT%H:%M:%SZ}"
 
 
+def instant(value: object) -> str:
+    """Return an RFC 3339 time as `2026-03-01T12:00:00.123Z`: UTC, to the millisecond."""
+    found = moment(value)
+    return NOTHING if found is None else f"{found:%Y-%m-%dT%H:%M:%S}.{found.microsecond // 1000:03}Z"
+
+
 def moment(value: object) -> datetime | None:
     """Return an RFC 3339 text as a UTC datetime; None stays None."""
     return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else None

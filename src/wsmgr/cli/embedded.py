@@ -9,16 +9,35 @@ from anyio import to_thread
 
 from wsmgr.cli import loop, output
 from wsmgr.cli.errors import say
-from wsmgr.cli.printing import Printer
+from wsmgr.cli.printing import ANSWERED, Printer
 from wsmgr.cli.settings import Settings
 from wsmgr.cli.wish import Wish
-from wsmgr.manager.config import DEFAULT_VENUE
-from wsmgr.manager.manager import Manager
+from wsmgr.manager.config import DEFAULT_VENUE, load_config
+from wsmgr.manager.manager import Manager, check_policy
 from wsmgr.manager.model.delivery import Item
+from wsmgr.manager.model.errors import SubscribeTimeoutError
 from wsmgr.manager.model.message import Message
-from wsmgr.manager.runtime.handle import Subscription
+from wsmgr.manager.runtime.handle import Subscription, waits_for
 from wsmgr.manager.runtime.lines import event_line, item_line
 from wsmgr.manager.venues.dialect import Dialect
+from wsmgr.manager.venues.dialects import dialect_named
+
+
+def check(settings: Settings, wish: Wish) -> None:
+    """Refuse what can be known to be wrong before anything runs: the address, the configuration, the wish.
+
+    Args:
+        settings: Address and configuration.
+        wish: What is to be subscribed to.
+
+    Raises:
+        UsageError: One of them is wrong; nothing has been started or said.
+    """
+    (venue,) = load_config(settings.config, venues=_venues(wish), url=settings.url).venues
+    dialect = dialect_named(venue.dialect)
+    dialect.quotas.override(venue.quotas)
+    dialect.atom(wish.type, wish.params)
+    check_policy(wish.policy)
 
 
 def stream(settings: Settings, wish: Wish, printer: Printer, *, duration: float | None) -> int:
@@ -37,10 +56,12 @@ def stream(settings: Settings, wish: Wish, printer: Printer, *, duration: float 
 
 
 async def _stream(settings: Settings, wish: Wish, printer: Printer, duration: float | None) -> int:
-    venues = (wish.venue or DEFAULT_VENUE,)
-    async with Manager(venues, url=settings.url, config=settings.config) as manager:
+    time = math.inf if duration is None else duration
+    patience = math.inf if wish.timeout is None else wish.timeout
+    async with Manager(_venues(wish), url=settings.url, config=settings.config) as manager:
         dialect = manager.engine.venue(wish.venue).dialect
-        with anyio.move_on_after(math.inf if duration is None else duration) as time:
+        deadline = anyio.current_time() + time
+        try:
             handle = await manager.subscribe(
                 wish.type,
                 venue=wish.venue,
@@ -48,14 +69,33 @@ async def _stream(settings: Settings, wish: Wish, printer: Printer, duration: fl
                 policy=wish.policy,
                 connection=wish.connection,
                 events=True,
-                timeout=math.inf if wish.timeout is None else wish.timeout,
+                timeout=min(time, patience),
             )
-            async with handle:
-                printer.label = handle.key
-                await _print(handle, dialect, printer)
-        code = printer.verdict(over=time.cancelled_caught)
+        except SubscribeTimeoutError as error:
+            if patience < time:
+                raise
+            code = printer.verdict(over=True, waits_for=error.why)
+        else:
+            code = await _until(deadline, manager, handle, dialect, printer)
     _tell(printer)
     return code
+
+
+async def _until(
+    deadline: float, manager: Manager, handle: Subscription, dialect: Dialect, printer: Printer
+) -> int:
+    async with handle:
+        printer.label = handle.key
+        with anyio.CancelScope(deadline=deadline) as time:
+            await _print(handle, dialect, printer)
+        why = None
+        if time.cancelled_caught and handle.state not in ANSWERED:
+            why = waits_for(manager.engine.context.registry.entry(handle.id))
+    return printer.verdict(over=time.cancelled_caught, waits_for=why)
+
+
+def _venues(wish: Wish) -> tuple[str, ...]:
+    return (wish.venue or DEFAULT_VENUE,)
 
 
 async def _print(handle: Subscription, dialect: Dialect, printer: Printer) -> None:

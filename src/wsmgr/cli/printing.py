@@ -14,8 +14,12 @@ from attrs import define, field
 
 from wsmgr.cli import cells
 from wsmgr.cli.errors import DONE, FAILED, REFUSED
+from wsmgr.cli.headline import headline
+from wsmgr.manager.model.subscription import State
 from wsmgr.manager.runtime.lines import STOPPING, is_event
 
+ANSWERED: Final = frozenset({State.ACKNOWLEDGED.value, State.LIVE.value, State.STALE.value})
+"""States in which a subscription waits for nothing but messages."""
 Form = Literal["json", "raw", "people"]
 _ELLIPSIS: Final = "…"
 _NARROWEST: Final = 20
@@ -30,6 +34,7 @@ class Printer:
         events: Whether event lines are printed too, as JSON.
         count: How many messages are wanted; None for all.
         width: How wide a line for people may be; None for any width.
+        id: The subscription's id, as soon as that is known.
         label: What the stream is called on stderr: its subscription key, as soon as that is known.
         printed: How many messages have been printed.
         said: What stderr is to be told; the caller takes it away.
@@ -40,6 +45,7 @@ class Printer:
     events: bool = False
     count: int | None = None
     width: int | None = None
+    id: str = ""
     label: str = ""
     printed: int = 0
     said: list[str] = field(factory=list[str])
@@ -77,17 +83,23 @@ class Printer:
         """Take an event that comes among frames: it is for stderr alone."""
         self._event(line, [])
 
-    def verdict(self, *, over: bool) -> int:
+    def verdict(self, *, over: bool, waits_for: str | None = None) -> int:
         """Return the exit code of a stream that has ended.
 
         Args:
             over: Whether its time was over.
+            waits_for: What the subscription waited for at that time, such as the reason of the last dial, or None.
         """
-        if self.finished or (over and self.count is None):
+        if self.finished:
             return DONE
         if over:
-            self.said.append(f"the time is over after {self.printed} of {self.count} messages")
-            return FAILED
+            why = f": {waits_for}" if waits_for and not self.printed else ""
+            if self.count is not None:
+                self.said.append(f"the time is over after {self.printed} of {self.count} messages{why}")
+                return FAILED
+            if why:
+                self.said.append(f"the time is over before a message came{why}")
+            return DONE
         if self.ended == DONE and self.count is not None:
             self.said.append(f"the stream ended after {self.printed} of {self.count} messages")
             return FAILED
@@ -101,6 +113,7 @@ class Printer:
     def _event(self, line: bytes, printed: list[bytes]) -> None:
         event: dict[str, Any] = msgspec.json.decode(line)
         if event["event"] == "subscribed":
+            self.id = str(event["id"])
             self.label = str(event["subscription"]["key"])
             return
         words = told(event, self.label)
@@ -123,9 +136,16 @@ class Printer:
         marks = [mark for mark in ("snapshot", "replayed", "healed") if getattr(message, mark)]
         if message.gap is not None:
             marks.append(f"after a gap of {cells.duration(message.gap['duration'])}")
-        moment = message.received_at[11:23].rstrip("Z")
-        head = f"{moment:<12}  {cells.printable(message.key)}  {message.epoch}:{message.seq}"
-        text = "  ".join([head, *marks, cells.printable(bytes(message.data).decode())])
+        when = cells.instant(message.received_at)
+        name = [cells.printable(message.key), f"{message.epoch}:{message.seq}"]
+        prices = headline(message.type, message.data)
+        # Prices stand before the name, which is the same on every line: a narrow terminal cuts the end.
+        parts = (
+            [when, *name, *marks, cells.printable(bytes(message.data).decode())]
+            if prices is None
+            else [when, *marks, cells.printable(prices), *name]
+        )
+        text = "  ".join(parts)
         if self.width is not None and len(text) > max(self.width, _NARROWEST):
             text = text[: max(self.width, _NARROWEST) - 1] + _ELLIPSIS
         return text.encode()
@@ -134,6 +154,7 @@ class Printer:
 class _Shown(msgspec.Struct):
     """What a line for people shows of a message."""
 
+    type: str
     key: str
     seq: int
     epoch: int

@@ -22,7 +22,7 @@ def declare(app: typer.Typer) -> None:
 
 def simulate(
     _settings: Settings,
-    dialect: Annotated[str, typer.Argument(help="The dialect to simulate: hyperliquid.")],
+    dialect: Annotated[str, typer.Argument(metavar="DIALECT", help="The dialect to simulate: hyperliquid.")],
     *,
     host: Annotated[str, typer.Option(help="The address of this machine to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,

@@ -10,7 +10,7 @@ from wsmgr.cli import output
 from wsmgr.cli.command import command
 from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
 from wsmgr.cli.finding import find, need
-from wsmgr.cli.options import Count, Json, SubscriptionId
+from wsmgr.cli.options import Count, Json, SubscriptionId, check_duration
 from wsmgr.cli.settings import Settings
 from wsmgr.cli.wish import ConnectionChoice, Wish, params_of
 
@@ -25,7 +25,7 @@ PATIENCE: Final = 15.0
 Duration = Annotated[
     float | None,
     typer.Option(
-        min=0.0,
+        callback=check_duration,
         metavar="SECONDS",
         help="End after this time: exit code 1 where --count was not reached before.",
         show_default=False,
@@ -109,6 +109,7 @@ def subscribe(
     if client is None:
         from wsmgr.cli import embedded, logging_setup
 
+        embedded.check(settings, wish)
         why = "no daemon runs" if settings.attach is None else "no daemon is asked"
         say(f"{why}: a manager of this process streams (on {settings.backend}, state in memory)")
         logging_setup.configure(verbose=settings.verbose)
