@@ -18,6 +18,7 @@ from wsmgr.manager.model.errors import (
     ManagerClosedError,
     QuotaError,
     RejectedError,
+    StateDirectoryError,
     SubscribeTimeoutError,
     SubscriptionFailedError,
 )
@@ -386,3 +387,14 @@ async def test_who_subscribes_while_an_end_is_being_written_begins_a_new_life(
         assert (old.id, True) == (view.id, view.kept)
     async with running(simulator, state_dir=tmp_path) as manager:
         assert [old.id] == [view.id for view in manager.list_subscriptions()]
+
+
+async def test_counters_that_cannot_be_are_a_clear_error(simulator: SimulatorThread, tmp_path: Path) -> None:
+    """Whoever edited the database, or whatever did, learns what is wrong and what can be done."""
+    async with running(simulator, state_dir=tmp_path) as manager:
+        await advance(await manager.subscribe("l2Book", coin="BTC", keep=True))
+    with closing(sqlite3.connect(tmp_path / "wsmgr.db", isolation_level=None)) as other:
+        other.execute("UPDATE metrics SET message_count = -1")
+    with pytest.raises(StateDirectoryError, match=r"message_count=-1 is negative.*desired\.json"):
+        async with Manager(url=simulator.address.url, state_dir=tmp_path):
+            pass

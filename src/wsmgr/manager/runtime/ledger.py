@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from wsmgr.manager.model.continuity import Gap, Interruption
-from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.model.errors import StateDirectoryError, UsageError
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened, Note
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.runtime.context import Context
@@ -144,7 +144,13 @@ class Ledger:
         opened = {
             gap.subscription_id: gap for gap in queries.list_gaps(database, open_only=True, limit=1_000_000)
         }
-        metrics = {row.id: counters for row, counters in queries.list_metrics(database)}
+        try:
+            metrics = {row.id: counters for row, counters in queries.list_metrics(database)}
+        except ValueError as error:
+            raise StateDirectoryError(
+                f"the database holds counters that cannot be: {error}; put a backup of wsmgr.db in its place, or move it"
+                " away: what was subscribed is in desired.json too"
+            ) from error
         flushed = queries.flushed_at(database)
         for row in queries.list_subscriptions(database, state=CLOSED):
             registry.ended[row.id] = row.epoch
