@@ -105,20 +105,20 @@ def coins_of(simulator: SimulatorThread) -> list[str]:
 
 
 async def test_two_users_orders_never_mix(start_simulator: StartSimulator) -> None:
-    """Not even when one user's are ended and the other's begun at once, while the venue sends the first's for some time more."""
-    simulator = start_simulator("late=1", rate=100)
+    """Not even when one user's are ended and the other's begun at once, while the venue sends the first's for 2 s more."""
+    simulator = start_simulator("late=2", rate=100)
     async with running(simulator) as manager:
         first = await manager.subscribe("orderUpdates", user=ALICE)
         assert {"0x" + ALICE[2:26]} == account_of(await first.next(timeout=DEADLINE))
         await manager.unsubscribe(first.id)
         second = await manager.subscribe("orderUpdates", user=BOB)
-        accounts = [account_of(await second.next(timeout=DEADLINE)) for _ in range(150)]
+        accounts = [account_of(await second.next(timeout=DEADLINE)) for _ in range(230)]
         late = sum(
             connection.late
             for venue in manager.engine.context.venues.values()
             for connection in venue.model.connections
         )
-    assert [{"0x" + BOB[2:26]}] * 150 == accounts
+    assert [{"0x" + BOB[2:26]}] * 230 == accounts
     assert late > 0
 
 
