@@ -76,3 +76,13 @@ def atom(subscription_type: SubscriptionType, **params: object) -> Atom:
         else f"{subscription_type.name}:{canonical[identity]}",
         user=None if subscription_type.user is None else canonical[subscription_type.user],
     )
+
+
+A, B = atom(TICKER, coin="A"), atom(TICKER, coin="B")
+QUIET = atom(TRADES, coin="A")
+BOOK_A, BOOK_5 = atom(BOOK, coin="A"), atom(BOOK, coin="A", depth=5)
+
+
+def orders(user: str) -> Atom:
+    """A user's events, whose frames do not name the user."""
+    return atom(ORDERS, user=user)

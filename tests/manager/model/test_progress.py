@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from tests.manager.model.catalog import BOOK, ORDERS, TICKER, TRADES, atom
+from tests.manager.model.catalog import BOOK_5, BOOK_A, QUIET, TRADES, A, B, atom
 from tests.manager.model.world import Reader, World, asked, data, end, end_acknowledged, ended, socket_of
 
 from wsmgr.manager.model import progress
@@ -17,18 +16,6 @@ from wsmgr.manager.model.reconciliation import (
     Plan,
 )
 from wsmgr.manager.model.subscription import Entry, State
-
-if TYPE_CHECKING:
-    from wsmgr.manager.model.subscription_type import Atom
-
-A, B = atom(TICKER, coin="A"), atom(TICKER, coin="B")
-QUIET = atom(TRADES, coin="A")
-BOOK_A, BOOK_5 = atom(BOOK, coin="A"), atom(BOOK, coin="A", depth=5)
-
-
-def orders(user: str) -> Atom:
-    """A user's events, whose frames do not name the user."""
-    return atom(ORDERS, user=user)
 
 
 def test_everything_is_asked_for_again_after_a_lost_socket_once() -> None:

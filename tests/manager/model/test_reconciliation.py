@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
+from tests.manager.model.catalog import BOOK, BOOK_5, BOOK_A, FILLS, QUIET, TRADES, A, B, atom, orders
 from tests.manager.model.world import World, asked, data, end, end_acknowledged, ended, socket_of
 
 from wsmgr.manager.model import progress
@@ -18,18 +17,6 @@ from wsmgr.manager.model.reconciliation import (
     Subscribe,
 )
 from wsmgr.manager.model.subscription import State
-
-if TYPE_CHECKING:
-    from wsmgr.manager.model.subscription_type import Atom
-
-A, B = atom(TICKER, coin="A"), atom(TICKER, coin="B")
-QUIET = atom(TRADES, coin="A")
-BOOK_A, BOOK_5 = atom(BOOK, coin="A"), atom(BOOK, coin="A", depth=5)
-
-
-def orders(user: str) -> Atom:
-    """A user's events, whose frames do not name the user."""
-    return atom(ORDERS, user=user)
 
 
 def test_nothing_wanted_is_nothing_to_do() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import pytest
-from tests.manager.model.catalog import BOOK, ORDERS, TICKER, TRADES, atom
+from tests.manager.model.catalog import BOOK_5, BOOK_A, QUIET, TICKER, A, B, atom, orders
 from tests.manager.model.world import Reader, World, asked, data, end, end_acknowledged, ended
 
 from wsmgr.manager.model import progress
@@ -18,18 +17,6 @@ from wsmgr.manager.model.reconciliation import (
     Recycle,
 )
 from wsmgr.manager.model.subscription import State
-
-if TYPE_CHECKING:
-    from wsmgr.manager.model.subscription_type import Atom
-
-A, B = atom(TICKER, coin="A"), atom(TICKER, coin="B")
-QUIET = atom(TRADES, coin="A")
-BOOK_A, BOOK_5 = atom(BOOK, coin="A"), atom(BOOK, coin="A", depth=5)
-
-
-def orders(user: str) -> Atom:
-    """A user's events, whose frames do not name the user."""
-    return atom(ORDERS, user=user)
 
 
 def test_an_end_is_written_once_and_its_wire_key_rests_before_another_may_have_it() -> None:
