@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from wsmgr.actors import DynamicSupervisor
 from wsmgr.actors.testing import EventRecorder, check_leaks, virtual_backend
 
 if TYPE_CHECKING:
@@ -37,3 +38,10 @@ def recorder(anyio_backend: object) -> EventRecorder:
 def journal() -> list[tuple[object, ...]]:
     """What the probes of a test write down, in order."""
     return []
+
+
+@pytest.fixture
+async def tree(no_leaks: None) -> AsyncGenerator[DynamicSupervisor, None]:
+    """A dynamic supervisor that runs for as long as the test, and leaves nothing."""
+    async with DynamicSupervisor() as supervisor:
+        yield supervisor

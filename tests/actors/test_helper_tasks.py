@@ -25,19 +25,13 @@ from wsmgr.actors import (
 from wsmgr.actors.testing import EventRecorder, Probe, TrappingProbe, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from wsmgr.actors import ActorRef
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
 
 Journal = list[tuple[object, ...]]
-
-
-@pytest.fixture
-async def tree(no_leaks: None) -> AsyncGenerator[DynamicSupervisor, None]:
-    async with DynamicSupervisor() as supervisor:
-        yield supervisor
 
 
 async def start_with(

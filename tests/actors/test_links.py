@@ -22,19 +22,11 @@ from wsmgr.actors import (
 from wsmgr.actors.testing import Probe, TrappingProbe, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from wsmgr.actors import ActorRef, Monitor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
 
 Journal = list[tuple[object, ...]]
-
-
-@pytest.fixture
-async def tree(no_leaks: None) -> AsyncGenerator[DynamicSupervisor, None]:
-    async with DynamicSupervisor() as supervisor:
-        yield supervisor
 
 
 async def start(tree: DynamicSupervisor, journal: Journal, kind: type[Probe] = Probe) -> ActorRef[Any]:

@@ -20,17 +20,9 @@ from wsmgr.actors import (
 from wsmgr.actors.testing import Probe, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from wsmgr.actors import ActorRef
 
 Journal = list[tuple[object, ...]]
-
-
-@pytest.fixture
-async def tree(no_leaks: None) -> AsyncGenerator[DynamicSupervisor, None]:
-    async with DynamicSupervisor() as supervisor:
-        yield supervisor
 
 
 class Named(Probe):
