@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsmgr.actors import Backoff, ChildSpec, Crash, ExitReason, Killed, NoProc, Normal, Shutdown, Stop
-from wsmgr.actors.intensity import RestartWindow
 from wsmgr.actors.reasons import describe, fatal_error, is_cancellation, is_expected, masked_error
-from wsmgr.actors.restart import Verdict, ended_as_told, group_of, judge, shuts_down
+from wsmgr.actors.supervision.intensity import RestartWindow
+from wsmgr.actors.supervision.restart import Verdict, ended_as_told, group_of, judge, shuts_down
 from wsmgr.actors.testing import Probe
 
 REASONS: list[ExitReason] = [

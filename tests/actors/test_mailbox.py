@@ -23,7 +23,7 @@ from wsmgr.actors import (
     Supervisor,
     conflate,
 )
-from wsmgr.actors.mailbox import Envelope, Mailbox
+from wsmgr.actors.process.mailbox import Envelope, Mailbox
 from wsmgr.actors.testing import EventRecorder, Probe, settle
 
 if TYPE_CHECKING:

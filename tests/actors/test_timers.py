@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsmgr.actors import Actor, ChildSpec, DynamicSupervisor, Stop, Timer
+from wsmgr.actors.process.timers import TimerQueue, next_tick
 from wsmgr.actors.testing import Probe
-from wsmgr.actors.timers import TimerQueue, next_tick
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

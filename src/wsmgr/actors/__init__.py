@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from .actor import Actor
 from .backoff import Backoff
-from .calls import ReplyTo
-from .child import ChildCounts, ChildInfo, ChildStatus
 from .dynamic_supervisor import DynamicSupervisor
 from .errors import (
     ActorError,
@@ -39,7 +37,6 @@ from .errors import (
     SupervisorKilledError,
 )
 from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
-from .mailbox import Conflate, MailboxPolicy, conflate
 from .messages import (
     Continue,
     Down,
@@ -51,13 +48,16 @@ from .messages import (
     StateTimeout,
     Stop,
 )
+from .process.calls import ReplyTo
+from .process.mailbox import Conflate, MailboxPolicy, conflate
+from .process.timers import Timer
 from .reasons import Crash, ExitReason, Killed, NoProc, Normal, Shutdown
 from .ref import ActorRef, Monitor
 from .registry import Registry, Via
 from .spec import ChildSpec
 from .state_machine import StateMachine
+from .supervision.child import ChildCounts, ChildInfo, ChildStatus
 from .supervisor import Supervisor
-from .timers import Timer
 
 __all__ = [
     "Actor",

@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .errors import OutsideActorError
-from .mailbox import MailboxPolicy
+from .process.mailbox import MailboxPolicy
 from .ref import Monitor
 from .validation import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .calls import ReplyTo
     from .messages import Continue, Ignore, NoReply, Reply, Stop
+    from .process.calls import ReplyTo
+    from .process.runner import ActorProcess
+    from .process.timers import Timer
     from .reasons import ExitReason
     from .ref import ActorRef
-    from .runner import ActorProcess
-    from .timers import Timer
 
 Msg = TypeVar("Msg")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .child import Child
 from .errors import ChildNotFoundError, MaxChildrenError
 from .spec import check_allowed
-from .supervisor_base import SupervisorBase, start_error
+from .supervision.base import SupervisorBase, start_error
+from .supervision.child import Child
 from .validation import check_positive_int
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from .events import Event
     from .ref import ActorRef
-    from .restart import Verdict
     from .spec import ChildSpec
+    from .supervision.restart import Verdict
 
 
 class DynamicSupervisor(SupervisorBase):

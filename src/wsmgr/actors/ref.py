@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import anyio
 
-from .calls import ReplyTo
-from .context import call_chain, current_actor
 from .errors import CallCycleError, CallExitError, CallTimeoutError, OutsideActorError
 from .events import DeadLetter
 from .messages import Down
+from .process.calls import ReplyTo
+from .process.context import call_chain, current_actor
 from .reasons import Killed, NoProc, Normal, check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .events import Event
-    from .process import Process
+    from .process.base import Process
     from .reasons import ExitReason
 
 Msg_contra = TypeVar("Msg_contra", contravariant=True)

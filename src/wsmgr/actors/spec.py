@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import Factory, field, frozen
 
 from .backoff import Backoff
-from .restart import RESTARTS, AutoShutdown, Restart
+from .supervision.restart import RESTARTS, AutoShutdown, Restart
 from .validation import check_bool, check_choice, check_seconds
 
 if TYPE_CHECKING:
     # The nursery knows specs: annotations are all that is needed here.
     from .actor import Actor  # noqa: TC004
-    from .nursery import Nursery  # noqa: TC004
+    from .supervision.nursery import Nursery  # noqa: TC004
 
 ShutdownBudget: TypeAlias = float | Literal["brutal_kill", "infinity"]
 ChildType: TypeAlias = Literal["worker", "supervisor"]

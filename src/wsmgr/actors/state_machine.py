@@ -9,7 +9,7 @@ from .messages import StateTimeout
 from .validation import check_seconds
 
 if TYPE_CHECKING:
-    from .timers import Timer
+    from .process.timers import Timer
 
 Msg = TypeVar("Msg")
 

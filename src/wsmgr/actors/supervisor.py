@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .child import Child, ChildStatus
 from .errors import (
     AlreadyPresentError,
     AlreadyStartedError,
@@ -14,7 +13,10 @@ from .errors import (
 )
 from .messages import FailedToStart
 from .reasons import Shutdown
-from .restart import (
+from .spec import check_allowed
+from .supervision.base import SupervisorBase, start_error
+from .supervision.child import Child, ChildStatus
+from .supervision.restart import (
     AUTO_SHUTDOWNS,
     STRATEGIES,
     AutoShutdown,
@@ -23,8 +25,6 @@ from .restart import (
     group_of,
     shuts_down,
 )
-from .spec import check_allowed
-from .supervisor_base import SupervisorBase, start_error
 from .validation import check_choice
 
 if TYPE_CHECKING:

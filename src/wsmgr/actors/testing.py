@@ -25,13 +25,13 @@ from trio.testing import MockClock
 from .actor import Actor
 from .errors import LeakError
 from .messages import Continue, Ignore, NoReply, Reply, Stop
-from .stacks import awaits_of
+from .process.stacks import awaits_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from .calls import ReplyTo
     from .events import Event
+    from .process.calls import ReplyTo
     from .reasons import ExitReason
 
 E = TypeVar("E")

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Final, Literal
 import anyio
 from attrs import field, frozen
 
-from .messages import ParentExit
-from .validation import check_choice, check_positive_int
+from wsmgr.actors.messages import ParentExit
+from wsmgr.actors.validation import check_choice, check_positive_int
 
 if TYPE_CHECKING:
+    from wsmgr.actors.reasons import ExitReason
+
     from .calls import ReplyTo
-    from .reasons import ExitReason
 
 Verdict = Literal["taken", "dropped", "rejected"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal
 
-from .reasons import ExitReason, Killed, Normal, Shutdown, is_expected
+from wsmgr.actors.reasons import ExitReason, Killed, Normal, Shutdown, is_expected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

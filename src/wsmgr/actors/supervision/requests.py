@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from .calls import ReplyTo
+from wsmgr.actors.process.calls import ReplyTo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from .ref import ActorRef
+    from wsmgr.actors.ref import ActorRef
 
 
 class Request:

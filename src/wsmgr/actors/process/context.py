@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .ref import ActorRef
+    from wsmgr.actors.ref import ActorRef
 
 current_actor: ContextVar[ActorRef[Any] | None] = ContextVar("wsmgr_current_actor", default=None)
 """The actor whose callback or helper task runs here, or None outside of every actor."""

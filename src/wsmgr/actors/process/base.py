@@ -14,15 +14,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .events import Exited, Started
-from .reasons import ExitReason, NoProc
+from wsmgr.actors.events import Exited, Started
+from wsmgr.actors.reasons import ExitReason, NoProc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from wsmgr.actors.events import Event
+    from wsmgr.actors.ref import ActorRef, Monitor
+
     from .calls import ReplyTo
-    from .events import Event
-    from .ref import ActorRef, Monitor
 
 
 class Owner(Protocol):

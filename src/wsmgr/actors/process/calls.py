@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from .errors import CallExitError, CallTimeoutError, MailboxFullError, RejectError
+from wsmgr.actors.errors import CallExitError, CallTimeoutError, MailboxFullError, RejectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .reasons import ExitReason
-    from .ref import ActorRef
+    from wsmgr.actors.reasons import ExitReason
+    from wsmgr.actors.ref import ActorRef
 
 
 class _State(Enum):

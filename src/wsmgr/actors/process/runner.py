@@ -20,23 +20,25 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint
 
+from wsmgr.actors.errors import ForeignCancellationError, MailboxFullError
+from wsmgr.actors.messages import Continue, ExitSignal, Ignore, Stop, StopRequest
+from wsmgr.actors.reasons import Crash, ExitReason, Killed, Normal, fatal_error, is_cancellation, masked_error
+
+from .base import Process
 from .context import call_chain, current_actor
 from .dispatch import Dispatcher
-from .errors import ForeignCancellationError, MailboxFullError
 from .helper_tasks import HelperTasks
 from .mailbox import Mailbox
-from .messages import Continue, ExitSignal, Ignore, Stop, StopRequest
-from .process import Process
-from .reasons import Crash, ExitReason, Killed, Normal, fatal_error, is_cancellation, masked_error
 from .timers import Timer, TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .actor import Actor
+    from wsmgr.actors.actor import Actor
+    from wsmgr.actors.ref import ActorRef
+
+    from .base import Owner
     from .calls import ReplyTo
-    from .process import Owner
-    from .ref import ActorRef
 
 _log = logging.getLogger("wsmgr.actors")
 

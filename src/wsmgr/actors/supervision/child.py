@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
-from .reasons import ExitReason, describe
+from wsmgr.actors.reasons import ExitReason, describe
 
 if TYPE_CHECKING:
     # The classes of this module are made before those: annotations are all that is needed here.
+    from wsmgr.actors.process.base import Process  # noqa: TC004
+    from wsmgr.actors.ref import ActorRef  # noqa: TC004
+    from wsmgr.actors.spec import ChildSpec, ChildType  # noqa: TC004
+
     from .nursery import Nursery  # noqa: TC004
-    from .process import Process  # noqa: TC004
-    from .ref import ActorRef  # noqa: TC004
-    from .spec import ChildSpec, ChildType  # noqa: TC004
 
 
 class ChildStatus(Enum):

@@ -20,22 +20,24 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from .actor import Actor
+from wsmgr.actors.actor import Actor
+from wsmgr.actors.errors import CallExitError, NotAnActorError, StartTimeoutError
+from wsmgr.actors.events import Reporter, ShutdownError, Zombie
+from wsmgr.actors.process.runner import ActorProcess
+from wsmgr.actors.process.stacks import stack_of
+from wsmgr.actors.reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
+from wsmgr.actors.ref import ActorRef
+
 from .child import Child, ChildInfo, ChildStatus
-from .errors import CallExitError, NotAnActorError, StartTimeoutError
-from .events import Reporter, ShutdownError, Zombie
-from .reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
-from .ref import ActorRef
 from .requests import RequestQueue
 from .restart import ended_as_told
-from .runner import ActorProcess
-from .stacks import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from .events import Event
-    from .process import Owner, Process
+    from wsmgr.actors.events import Event
+    from wsmgr.actors.process.base import Owner, Process
+
     from .supervisor_process import SupervisorProcess
 
 KILL_GRACE = 5.0

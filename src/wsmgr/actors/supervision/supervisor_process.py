@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from .context import call_chain, current_actor
-from .errors import ForeignCancellationError, NotAnActorError
-from .process import Process
-from .reasons import Crash, ExitReason, Killed
+from wsmgr.actors.errors import ForeignCancellationError, NotAnActorError
+from wsmgr.actors.process.base import Process
+from wsmgr.actors.process.context import call_chain, current_actor
+from wsmgr.actors.reasons import Crash, ExitReason, Killed
 
 if TYPE_CHECKING:
-    from .calls import ReplyTo
-    from .process import Owner
-    from .ref import ActorRef
-    from .supervisor_base import SupervisorBase
+    from wsmgr.actors.process.base import Owner
+    from wsmgr.actors.process.calls import ReplyTo
+    from wsmgr.actors.ref import ActorRef
+
+    from .base import SupervisorBase
 
 
 class SupervisorProcess(Process):

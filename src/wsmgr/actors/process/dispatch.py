@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wsmgr.actors.errors import BadReturnError, OutsideActorError, RejectError
+from wsmgr.actors.messages import NOTHING, Down, NoReply, ParentExit, Reply, Stop, StopRequest
+
 from .context import call_chain
-from .errors import BadReturnError, OutsideActorError, RejectError
 from .mailbox import Envelope, Mailbox
-from .messages import NOTHING, Down, NoReply, ParentExit, Reply, Stop, StopRequest
 from .timers import Timer
 
 if TYPE_CHECKING:
-    from .actor import Actor
+    from wsmgr.actors.actor import Actor
+    from wsmgr.actors.reasons import ExitReason
+    from wsmgr.actors.ref import ActorRef
+
     from .calls import ReplyTo
-    from .reasons import ExitReason
-    from .ref import ActorRef
 
 
 class Dispatcher:

@@ -22,16 +22,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from .errors import StartError, SupervisorGaveUpError, SupervisorKilledError
-from .messages import FailedToStart
-from .reasons import Crash, ExitReason, Killed, Shutdown, is_cancellation
+from wsmgr.actors.errors import StartError, SupervisorGaveUpError, SupervisorKilledError
+from wsmgr.actors.messages import FailedToStart
+from wsmgr.actors.reasons import Crash, ExitReason, Killed, Shutdown, is_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from .events import Event
-    from .process import Process
-    from .supervisor_base import SupervisorBase
+    from wsmgr.actors.events import Event
+    from wsmgr.actors.process.base import Process
+
+    from .base import SupervisorBase
 
 
 class Root:

@@ -15,25 +15,26 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 
+from wsmgr.actors.errors import ForeignCancellationError, StartError, SupervisorError
+from wsmgr.actors.events import Event, GaveUp, Reporter, Restarting
+from wsmgr.actors.process.context import current_actor
+from wsmgr.actors.reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, NoProc, Shutdown
+from wsmgr.actors.ref import ActorRef
+from wsmgr.actors.validation import check_count, check_seconds
+
 from .child import Child, ChildCounts, ChildInfo, ChildStatus
-from .context import current_actor
-from .errors import ForeignCancellationError, StartError, SupervisorError
-from .events import Event, GaveUp, Reporter, Restarting
 from .intensity import RestartWindow
 from .nursery import Nursery
-from .reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, NoProc, Shutdown
-from .ref import ActorRef
 from .requests import Request, comes_from
 from .restart import Verdict, judge
 from .root import Root
 from .supervisor_process import SupervisorProcess
-from .validation import check_count, check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
-    from .process import Owner, Process
+    from wsmgr.actors.process.base import Owner, Process
 
 T = TypeVar("T")
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
+from wsmgr.actors.errors import OutsideActorError
+from wsmgr.actors.reasons import is_cancellation
+
 from .context import call_chain, current_actor
-from .errors import OutsideActorError
-from .reasons import is_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from .ref import ActorRef
+    from wsmgr.actors.ref import ActorRef
 
 
 class _Spawn(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 if TYPE_CHECKING:
-    from .ref import ActorRef
+    from wsmgr.actors.ref import ActorRef
 
 
 def stack_of(ref: ActorRef[Any]) -> tuple[str, ...]:
