@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .errors import OutsideActorError
 from .process.mailbox import MailboxPolicy
-from .ref import Monitor
+from .ref import ActorRef, Monitor
 from .validation import check_seconds
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .process.runner import ActorProcess
     from .process.timers import Timer
     from .reasons import ExitReason
-    from .ref import ActorRef
 
 Msg = TypeVar("Msg")
 
@@ -40,6 +39,9 @@ class Actor(Generic[Msg]):
 
     trap_exit: ClassVar[bool] = False
     mailbox: ClassVar[MailboxPolicy] = MailboxPolicy()
+
+    ref_class: ClassVar[type[ActorRef[Any]]] = ActorRef
+    """For the runtime: the class of its references."""
 
     actor_process: ActorProcess | None = None
     """For the runtime: what runs this actor, or None before it is started."""

@@ -79,6 +79,11 @@ class Down:
     reason: ExitReason
     monitor: Monitor | None = field(default=None, eq=False, repr=False)
 
+    @property
+    def result(self) -> object:
+        """What a task returned that ended with `Normal()`; None for every other process."""
+        return self.ref.result
+
 
 @frozen
 class ExitSignal:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import anyio
+from anyio.lowlevel import current_token
 
 from .errors import CallCycleError, CallExitError, CallTimeoutError, OutsideActorError
 from .events import DeadLetter
@@ -21,6 +22,8 @@ from .reasons import Killed, NoProc, Normal, check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from anyio.lowlevel import EventLoopToken
 
     from .events import Event
     from .process.base import Process
@@ -39,17 +42,32 @@ class ActorRef(Generic[Msg_contra]):
         name: The child's id, as text.
         parent: The supervisor's reference, or None for a root.
         exit_reason: Why it ended, or None while it runs.
+        result: What a task returned; None for every other process.
+        loop: The event loop of its tree, for other threads.
         dead_letters: Messages that it did not accept: after its end, or over the bound of its mailbox.
         process: For the runtime: what runs behind the reference, or None once it has ended.
     """
 
-    __slots__ = ("__weakref__", "_emit", "dead_letters", "exit_reason", "id", "name", "parent", "process")
+    __slots__ = (
+        "__weakref__",
+        "_emit",
+        "dead_letters",
+        "exit_reason",
+        "id",
+        "loop",
+        "name",
+        "parent",
+        "process",
+        "result",
+    )
 
     def __init__(self, name: str, parent: ActorRef[Any] | None, emit: Callable[[Event], None]) -> None:
         self.id = next(_ids)
         self.name = name
         self.parent = parent
+        self.loop: EventLoopToken = current_token() if parent is None else parent.loop
         self.exit_reason: ExitReason | None = None
+        self.result: object = None
         self.dead_letters = 0
         self._emit = emit
         self.process: Process | None = None
@@ -63,6 +81,11 @@ class ActorRef(Generic[Msg_contra]):
     def alive(self) -> bool:
         """Whether the process has not ended yet."""
         return self.process is not None
+
+    @property
+    def late_reason(self) -> ExitReason:
+        """What a monitor is told that is set up after the end, for the runtime: as in OTP, `NoProc()`."""
+        return NoProc()
 
     @property
     def queued(self) -> int:
@@ -225,9 +248,14 @@ class Monitor:
         if watcher is not None:
             watcher.watching.add(self)
         if ref.process is None:
-            self.fire(NoProc())
+            self.fire(ref.late_reason)
         else:
             ref.process.monitors[self] = None
+
+    @property
+    def result(self) -> object:
+        """What the process returned, if it is a task that ended with `Normal()`; else None."""
+        return self.ref.result
 
     async def wait(self) -> ExitReason:
         """Wait for the end of the process and return its reason. Cancelling leaves the monitor as it is."""

@@ -26,7 +26,6 @@ from wsmgr.actors.events import Reporter, ShutdownError, Zombie
 from wsmgr.actors.process.runner import ActorProcess
 from wsmgr.actors.process.stacks import stack_of
 from wsmgr.actors.reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
-from wsmgr.actors.ref import ActorRef
 
 from .child import Child, ChildInfo, ChildStatus
 from .requests import RequestQueue
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from wsmgr.actors.events import Event
     from wsmgr.actors.process.base import Owner, Process
+    from wsmgr.actors.ref import ActorRef
 
     from .supervisor_process import SupervisorProcess
 
@@ -206,7 +206,7 @@ class Nursery(ABC):
         if isinstance(made, Actor) and spec.type == "worker":
             if made.actor_process is not None:
                 raise NotAnActorError(f"start of child {spec.id!r} returned an actor that was started before")
-            ref: ActorRef[Any] = ActorRef(str(spec.id), self.ref, self.emit)
+            ref = made.ref_class(str(spec.id), self.ref, self.emit)
             return ActorProcess(made, ref, self, spec.id, child.restarts)
         raise NotAnActorError(f"start of child {spec.id!r}, a {spec.type}, returned {made!r}")
 
