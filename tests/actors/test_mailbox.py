@@ -23,7 +23,7 @@ from wsmgr.actors import (
     Supervisor,
     conflate,
 )
-from wsmgr.actors.process.mailbox import Envelope, Mailbox
+from wsmgr.actors.process.mailbox import Keyed, Mailbox
 from wsmgr.actors.testing import EventRecorder, Probe, settle
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ class TestSend:
         self, anyio_backend: object
     ) -> None:
         """A native cancellation may hit a task whose turn has come: the place must not be lost with it."""
-        mailbox = Mailbox(MailboxPolicy(capacity=1))
-        mailbox.put("mail", None)
+        mailbox = Mailbox(MailboxPolicy(capacity=1), lambda _: None)
+        mailbox.cast("mail")
         first = asyncio.ensure_future(mailbox.wait_for_space())
         second = asyncio.ensure_future(mailbox.wait_for_space())
         await anyio.sleep(0.01)
@@ -231,44 +231,49 @@ async def test_dead_letters_are_reported_at_powers_of_two(recorder: EventRecorde
 )
 def test_mailbox_agrees_with_a_naive_list(overflow: Any, capacity: int, steps: list[object]) -> None:
     """Order, bound, drops and the place of a shutdown: against the obvious model."""
-    mailbox = Mailbox(MailboxPolicy(capacity=capacity, overflow=overflow))
+    lost: list[object] = []
+    mailbox = Mailbox(MailboxPolicy(capacity=capacity, overflow=overflow), lost.append)
     model: list[object] = []
+    lost_by_model: list[object] = []
     exiting = False
     for step in steps:
         if step == "take":
             if model and model[0] == "exit":
-                assert not isinstance(mailbox.take(), Envelope)
+                assert ("exit", "reason") == mailbox.take()
                 continue
-            taken = mailbox.take()
-            assert (taken.payload if isinstance(taken, Envelope) else None) == (
-                model.pop(0) if model else None
-            )
+            assert (("cast", model.pop(0)) if model else None) == mailbox.take()
         elif step == "exit":
             mailbox.exit_after_queued("reason")  # type: ignore[arg-type]  # any mark will do
             if not exiting:
                 model.append("exit")
                 exiting = True
         else:
-            mailbox.put(step, None)
+            accepted = mailbox.cast(step)
             mail = [entry for entry in model if entry != "exit"]
+            assert accepted is (len(mail) < capacity or overflow == "drop_oldest")
             if len(mail) < capacity:
                 model.append(step)
             elif overflow == "drop_oldest":
+                lost_by_model.append(mail[0])
                 model.remove(mail[0])
                 model.append(step)
+            else:
+                lost_by_model.append(step)
+    assert lost_by_model == lost
 
 
 @given(st.integers(1, 4), st.lists(st.sampled_from(["a1", "a2", "b1", "b2", "c1"]), max_size=40))
 def test_conflating_mailbox_holds_the_newest_of_each_key(capacity: int, messages: list[str]) -> None:
     """At most one per key, in the order in which the keys came."""
-    mailbox = Mailbox(MailboxPolicy(capacity=capacity, overflow=conflate(first_letter)))
+    mailbox = Mailbox(MailboxPolicy(capacity=capacity, overflow=conflate(first_letter)), lambda _: None)
     model: dict[str, str] = {}
     for message in messages:
-        mailbox.put(message, None)
+        mailbox.cast(message)
         if message[0] in model or len(model) < capacity:
             model[message[0]] = message
-    assert list(model.values()) == [envelope.payload for envelope in mailbox.user]
-    assert all(count == 1 for count in Counter(str(e.payload)[0] for e in mailbox.user).values())
+    queued = [item.message for item in mailbox.user if isinstance(item, Keyed)]
+    assert list(model.values()) == queued
+    assert all(count == 1 for count in Counter(str(message)[0] for message in queued).values())
 
 
 @pytest.mark.parametrize(

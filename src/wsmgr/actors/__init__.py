@@ -37,6 +37,7 @@ from .errors import (
     SupervisorKilledError,
 )
 from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
+from .mailbox_policy import Conflate, MailboxPolicy, conflate
 from .messages import (
     Continue,
     Down,
@@ -49,7 +50,6 @@ from .messages import (
     Stop,
 )
 from .process.calls import ReplyTo
-from .process.mailbox import Conflate, MailboxPolicy, conflate
 from .process.timers import Timer
 from .reasons import Crash, ExitReason, Killed, NoProc, Normal, Shutdown
 from .ref import ActorRef, Monitor

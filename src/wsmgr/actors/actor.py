@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .errors import OutsideActorError
-from .process.mailbox import MailboxPolicy
+from .mailbox_policy import MailboxPolicy
 from .ref import ActorRef, Monitor
 from .validation import check_seconds
 

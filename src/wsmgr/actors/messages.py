@@ -111,17 +111,3 @@ class FailedToStart:
 
     child_id: object
     reason: ExitReason
-
-
-@frozen
-class StopRequest:
-    """Internal to the runtime: an orderly `ActorRef.stop`, taken between two callbacks."""
-
-    reason: ExitReason
-
-
-@frozen
-class ParentExit:
-    """Internal to the runtime: the supervisor's shutdown of an actor that traps exits, after earlier mail."""
-
-    reason: ExitReason

@@ -58,8 +58,11 @@ class Process(ABC):
         watching: The monitors whose `Down` is for this process.
         monitors: The monitors on this process, in the order in which they were made.
         links: The processes that hear of its end as a signal.
+        accept_cast: Queues a cast; False when it is not accepted. Bound once, since it is called most.
         at_exit: What to undo before anyone is told of the end (names).
     """
+
+    accept_cast: Callable[[object], bool]
 
     def __init__(self, ref: ActorRef[Any], owner: Owner, child_id: object, restarts: int) -> None:
         self.ref = ref
@@ -95,10 +98,6 @@ class Process(ABC):
     @abstractmethod
     def request_stop(self, reason: ExitReason) -> None:
         """End between two callbacks."""
-
-    @abstractmethod
-    def accept_cast(self, message: object) -> bool:
-        """Queue a cast; False when it is not accepted."""
 
     @abstractmethod
     def accept_send(self, message: object) -> bool:

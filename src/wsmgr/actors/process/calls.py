@@ -32,6 +32,16 @@ class _State(Enum):
     ABANDONED = "the caller does not wait any more"
 
 
+class Call:
+    """A call on its way: what is asked, and where the answer goes."""
+
+    __slots__ = ("reply_to", "request")
+
+    def __init__(self, request: object, reply_to: ReplyTo) -> None:
+        self.request = request
+        self.reply_to = reply_to
+
+
 class ReplyTo:
     """Where the answer to a call goes. Handlers get one, and may keep it and answer later (`NoReply`).
 

@@ -6,60 +6,96 @@ messages that a state machine postponed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsmgr.actors.errors import BadReturnError, OutsideActorError, RejectError
-from wsmgr.actors.messages import NOTHING, Down, NoReply, ParentExit, Reply, Stop, StopRequest
+from wsmgr.actors.messages import NOTHING, Down, NoReply, Reply, Stop
 
+from .calls import Call
 from .context import call_chain
-from .mailbox import Envelope, Mailbox
 from .timers import Timer
+from .watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from wsmgr.actors.actor import Actor
     from wsmgr.actors.reasons import ExitReason
     from wsmgr.actors.ref import ActorRef
 
     from .calls import ReplyTo
+    from .mailbox import Kind, Mailbox, Taken
+    from .system import SystemRequest
+
+T = TypeVar("T")
 
 
 class Dispatcher:
-    """Gives messages to the callbacks of `actor`."""
+    """Gives the messages of `mailbox` to the callbacks of `actor`.
 
-    def __init__(self, actor: Actor[Any], ref: ActorRef[Any], mailbox: Mailbox) -> None:
-        self._handling = False
-        self._postpone_item = False
-        self._state_changed = False
+    Attributes:
+        current: What is being handled, or was when a callback raised: the message of a cast or of the runtime, or a
+            `Call`; `NOTHING` in between.
+        drained: Whether the last batch left nothing that may be handled now.
+        watch: Who looks at each callback.
+    """
+
+    def __init__(
+        self,
+        actor: Actor[Any],
+        ref: ActorRef[Any],
+        mailbox: Mailbox,
+        carry_out: Callable[[SystemRequest], None],
+    ) -> None:
+        self.current: object = NOTHING
+        self.drained = False
+        self.watch = Watch(ref)
         self._actor = actor
         self._ref = ref
         self._mailbox = mailbox
+        self._carry_out = carry_out
         self._owed: dict[ReplyTo, None] = {}
         self._last_reply: tuple[ReplyTo, object] | None = None
-        self._postponed: list[object] = []
+        self._noted = False
+        self._postpones = False
+        self._changed_state = False
+        self._postponed: list[Taken] = []
 
-    async def handle(self, item: object) -> ExitReason | None:
-        """Handle one item of the mailbox and return with what the actor ends, or None if it goes on."""
-        self._handling = True
-        if isinstance(item, Envelope):
-            if item.reply_to is not None:
-                stop = await self._handle_call(item.payload, item.reply_to)
+    async def run_batch(self, most: int) -> ExitReason | None:
+        """Handle what is queued, at most `most` messages; return with what the actor ends, or None if it goes on."""
+        mailbox = self._mailbox
+        user, system = mailbox.user, mailbox.system
+        handle_cast = self._actor.handle_cast
+        taken: Taken
+        for _ in range(most):
+            if user and not system and not mailbox.special:
+                # The hot path, in no other coroutine than the callback's.
+                item = self.current = user.popleft()
+                if type(item) is not Call:
+                    answer = await handle_cast(item)
+                    if answer is None and not self._noted:
+                        continue
+                    taken, stop = ("cast", item), self.checked("handle_cast", answer)
+                else:
+                    taken, stop = ("call", item), await self._handle_call(item)
             else:
-                stop = self.checked("handle_cast", await self._actor.handle_cast(item.payload))
-        elif isinstance(item, (ParentExit, StopRequest)):
-            return item.reason
+                found = mailbox.take()
+                if found is None:
+                    break
+                taken = found
+                if taken[0] == "exit":
+                    reason: ExitReason = taken[1]
+                    return reason
+                stop = await self._handle(*taken)
+            if self._noted:
+                self._follow_up(taken)
+            if stop is not None:
+                return stop.reason
         else:
-            message = _news(item)
-            stop = None
-            if message is not None:
-                stop = self.checked("handle_info", await self._actor.handle_info(message))
-        self._handling = False
-        if self._postpone_item:
-            self._postpone_item = False
-            self._postponed.append(item)
-            self._mailbox.held += 1
-        if self._state_changed:
-            self._release_postponed()
-        return None if stop is None else stop.reason
+            self.current, self.drained = NOTHING, False
+            return None
+        self.current, self.drained = NOTHING, True
+        return None
 
     def postpone(self) -> None:
         """Let the message that is being handled come again after the next change of state.
@@ -67,18 +103,18 @@ class Dispatcher:
         Raises:
             OutsideActorError: None is being handled.
         """
-        if not self._handling:
+        if self.current is NOTHING:
             raise OutsideActorError(
                 f"{self._ref}: postpone() is for the message that is being handled; there is none"
             )
-        self._postpone_item = True
+        self._postpones = self._noted = True
 
     def state_changed(self) -> None:
         """Let what was postponed come again, once the message that is being handled is done."""
-        self._state_changed = True
-        if not self._handling:
+        if self.current is NOTHING:
             self._release_postponed()
-            self._mailbox.wake()
+        else:
+            self._changed_state = self._noted = True
 
     def checked(self, callback: str, answer: object) -> Stop | None:
         """Return the answer of a callback that may answer None or `Stop`.
@@ -100,36 +136,65 @@ class Dispatcher:
         """Give the last reply, fail every other call, and return the number of casts that nobody will read."""
         if self._last_reply is not None:
             self._last_reply[0].reply(self._last_reply[1])
-        left = [item for item in self._postponed if isinstance(item, Envelope)] + self._mailbox.close()
-        for reply_to in [*self._owed, *(envelope.reply_to for envelope in left)]:
-            if reply_to is not None:
-                reply_to.fail_exit(self._ref, reason)
-        return sum(envelope.reply_to is None for envelope in left)
+        postponed = [item for kind, item in self._postponed if kind != "info"]
+        left = [*postponed, *self._mailbox.close()]
+        if type(self.current) is Call:
+            self.current.reply_to.fail_exit(self._ref, reason)
+        for reply_to in list(self._owed):
+            reply_to.fail_exit(self._ref, reason)
+        casts = 0
+        for item in left:
+            if type(item) is Call:
+                item.reply_to.fail_exit(self._ref, reason)
+            else:
+                casts += 1
+        return casts
 
-    async def _handle_call(self, request: object, reply_to: ReplyTo) -> Stop | None:
-        self._owe(reply_to)
+    async def _handle(self, kind: Kind, item: Any) -> Stop | None:  # noqa: ANN401 - mail is Any by nature
+        if kind == "request":
+            self._carry_out(item)
+            return None
+        if kind == "call":
+            self.current = item
+            return await self._handle_call(item)
+        if kind == "cast":
+            self.current = item
+            answer: object = await self._watched("handle_cast", item, self._actor.handle_cast(item))
+            return self.checked("handle_cast", answer)
+        self.current = message = _news(item)
+        if message is NOTHING:
+            return None
+        answer = await self._watched("handle_info", message, self._actor.handle_info(message))
+        return self.checked("handle_info", answer)
+
+    async def _handle_call(self, call: Call) -> Stop | None:
+        reply_to = call.reply_to
         if reply_to.chain:
             call_chain.set((*reply_to.chain, self._ref))
+        running = self._actor.handle_call(call.request, reply_to)
+        answer: object
         try:
-            answer: object = await self._actor.handle_call(request, reply_to)
+            answer = await self._watched("handle_call", call.request, running)
         except RejectError as error:
             reply_to.reject(error)
             return None
         finally:
             if reply_to.chain:
                 call_chain.set((self._ref,))
-        match answer:
-            case Reply(value):
-                reply_to.reply(value)
-                return None
-            case NoReply():
-                return None
-            case Stop(_, reply):
-                if reply is not NOTHING:
-                    self._last_reply = (reply_to, reply)
-                return answer
-            case _:
-                raise self.bad_return("handle_call", answer, "Reply, NoReply or Stop")
+        if type(answer) is Reply:
+            reply_to.reply(answer.value)
+            return None
+        if isinstance(answer, NoReply):
+            self._owe(reply_to)
+            return None
+        if isinstance(answer, Stop):
+            if answer.reply is not NOTHING:
+                self._last_reply = (reply_to, answer.reply)
+            return answer
+        raise self.bad_return("handle_call", answer, "Reply, NoReply or Stop")
+
+    def _watched(self, callback: str, message: object, running: Awaitable[T]) -> Awaitable[T]:
+        return self.watch.run(callback, message, running) if self.watch.on else running
 
     def _owe(self, reply_to: ReplyTo) -> None:
         if reply_to.waiting:
@@ -139,16 +204,25 @@ class Dispatcher:
     def _settled(self, reply_to: ReplyTo) -> None:
         self._owed.pop(reply_to, None)
 
+    def _follow_up(self, taken: Taken) -> None:
+        self._noted = False
+        if self._postpones:
+            self._postpones = False
+            self._postponed.append(taken)
+            self._mailbox.hold(1)
+        if self._changed_state:
+            self._release_postponed()
+
     def _release_postponed(self) -> None:
-        self._state_changed = False
-        self._mailbox.again.extendleft(reversed(self._postponed))
+        self._changed_state = False
+        self._mailbox.put_again(self._postponed)
         self._postponed.clear()
 
 
-def _news(item: object) -> object | None:
-    """Return what `handle_info` is given for `item`, or None when it was cancelled after it was queued."""
+def _news(item: object) -> object:
+    """Return what `handle_info` is given for `item`, or `NOTHING` when it was cancelled after it was queued."""
     if isinstance(item, Timer):
-        return None if item.cancelled else item.delivered
+        return NOTHING if item.cancelled else item.delivered
     if isinstance(item, Down) and item.monitor is not None and item.monitor.cancelled:
-        return None
+        return NOTHING
     return item

@@ -1,8 +1,8 @@
 """An actor's mailbox: two queues, a bound, and what happens at the bound.
 
-The *system* queue (ends of other processes, timers, orderly stops) has no bound and is served first: it must not be
-lost behind a flood of mail. The *user* queue (calls and casts) is bounded by a `MailboxPolicy`. Between them lies what
-a state machine postponed and now gets again.
+The *system* queue (ends of other processes, timers, orderly stops, introspection) has no bound and is served first:
+it must not be lost behind a flood of mail. The *user* queue (calls and casts) is bounded by a `MailboxPolicy`. Between
+them lies what a state machine postponed and now gets again.
 
 Invariants:
 
@@ -10,7 +10,10 @@ Invariants:
 2. `cast` never waits, so two actors that flood each other cannot deadlock; only `send` waits for space.
 3. A shutdown of an actor that traps exits takes effect after the user messages that were queued before it, as in
    OTP: it is a count of messages still to serve, not an entry that an overflow policy could drop.
-4. Whatever is dropped is counted, and a call that is dropped is answered.
+4. Whatever is dropped is told to `on_loss`, which counts it, and answers a call.
+
+The hot path: a cast is queued as it is, and while there is nothing but plain mail to look at (`special` is False and
+`system` is empty) the dispatcher takes from `user` directly.
 
 anyio's memory streams were not used: they pay a checkpoint per item, and drop what is buffered when they are closed.
 """
@@ -19,173 +22,186 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import anyio
-from attrs import field, frozen
 
-from wsmgr.actors.messages import ParentExit
-from wsmgr.actors.validation import check_choice, check_positive_int
+from wsmgr.actors.mailbox_policy import Conflate
+
+from .calls import Call
+from .system import StopRequest, SystemRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from wsmgr.actors.mailbox_policy import MailboxPolicy
     from wsmgr.actors.reasons import ExitReason
 
-    from .calls import ReplyTo
-
-Verdict = Literal["taken", "dropped", "rejected"]
-
-_OVERFLOWS: Final = ("reject", "drop_oldest", "drop_newest")
+Kind: TypeAlias = Literal["call", "cast", "info", "request", "exit"]
+Taken: TypeAlias = tuple[Kind, Any]
+"""What comes next: a `Call`, the message of a cast, a message of the runtime, a `SystemRequest`, an exit reason."""
 
 
-@frozen
-class Conflate:
-    """The overflow policy of actors that only need the newest of each kind; made by `conflate(key)`."""
+class Keyed:
+    """A queued cast that a newer one of the same key replaces."""
 
-    key: Callable[[object], Hashable | None]
+    __slots__ = ("key", "message")
 
-
-def conflate(key: Callable[[object], Hashable | None]) -> Conflate:
-    """Return the policy by which a cast replaces the queued one with the same key, in its place.
-
-    Args:
-        key: Returns what makes two casts the same kind, or None for one that must not be replaced.
-    """
-    return Conflate(key)
-
-
-def _check_overflow(_: object, __: object, value: object) -> None:
-    if not isinstance(value, Conflate):
-        check_choice("overflow", value, _OVERFLOWS)
-
-
-def _check_capacity(_: object, __: object, value: object) -> None:
-    check_positive_int("capacity", value)
-
-
-@frozen(kw_only=True)
-class MailboxPolicy:
-    """How much mail an actor holds, and what happens then.
-
-    Attributes:
-        capacity: Calls and casts that may wait, at least 1.
-        overflow: What happens at the bound. `reject`: the new one is not accepted, and that is reported.
-            `drop_newest`: the same as the actor's own wish, hence only counted. `drop_oldest`: the oldest makes
-            room. `conflate(key)`: as `reject`, and a newer cast replaces the queued one of the same key at any time.
-    """
-
-    capacity: int = field(default=1024, validator=_check_capacity)
-    overflow: Literal["reject", "drop_oldest", "drop_newest"] | Conflate = field(
-        default="reject", validator=_check_overflow
-    )
-
-
-class Envelope:
-    """One call or cast on its way: `reply_to` is None for a cast."""
-
-    __slots__ = ("key", "payload", "reply_to")
-
-    def __init__(self, payload: object, reply_to: ReplyTo | None, key: Hashable | None = None) -> None:
-        self.payload = payload
-        self.reply_to = reply_to
+    def __init__(self, message: object, key: Hashable) -> None:
+        self.message = message
         self.key = key
 
 
 class Mailbox:
-    """The queues of one actor. Everything but `wait` and `wait_for_space` is synchronous."""
+    """The queues of one actor. Everything but `wait` and `wait_for_space` is synchronous.
+
+    Attributes:
+        policy: The bound.
+        user: Calls (`Call`) and casts (`Keyed`, or the message itself).
+        system: What is served first.
+        special: Whether there may be something else to look at than `system` and plain mail in `user`.
+        held: How many messages are postponed, or come again; they count against the bound.
+        dropped: Calls and casts that were not accepted, or had to make room.
+        conflated: Casts that were replaced by a newer one.
+    """
 
     __slots__ = (
+        "_again",
         "_before_exit",
         "_by_key",
         "_exit",
+        "_limit",
+        "_on_loss",
         "_space",
+        "_stopped",
         "_waiter",
-        "again",
+        "_watched",
         "conflated",
         "dropped",
         "held",
         "policy",
+        "special",
+        "suspended",
         "system",
         "user",
     )
 
-    def __init__(self, policy: MailboxPolicy) -> None:
+    def __init__(self, policy: MailboxPolicy, on_loss: Callable[[object], None]) -> None:
         self.policy = policy
+        self.user: deque[object] = deque()
         self.system: deque[object] = deque()
-        self.again: deque[object] = deque()
-        self.user: deque[Envelope] = deque()
         self.held = 0
         self.dropped = 0
         self.conflated = 0
-        self._by_key: dict[Hashable, Envelope] = {}
+        self.suspended = False
+        self._on_loss = on_loss
+        self._again: deque[Taken] = deque()
+        self._by_key: dict[Hashable, Keyed] | None = {} if isinstance(policy.overflow, Conflate) else None
         self._exit: ExitReason | None = None
         self._before_exit = 0
+        self._stopped = False
+        self._watched = False
         self._waiter: anyio.Event | None = None
-        self._space: deque[anyio.Event] | None = None
+        self._space: deque[anyio.Event] = deque()
+        self.special = False
+        self._limit = 0
+        self.hold(0)
 
-    @property
-    def full(self) -> bool:
-        """Whether the user queue, with what is postponed, is at its bound."""
-        return len(self.user) + self.held >= self.policy.capacity
+    # -- putting in ------------------------------------------------------------------------------------------------
 
-    def put(self, payload: object, reply_to: ReplyTo | None) -> tuple[Verdict, Envelope | None]:
-        """Queue a call or cast.
+    def cast(self, message: object) -> bool:
+        """Queue a cast by the policy; False when it is not accepted.
 
-        Returns:
-            What became of it, and the envelope that had to make room for it, if any.
+        Raises:
+            Exception: What the key of `conflate` raises.
         """
-        key: Hashable | None = None
-        overflow = self.policy.overflow
-        if reply_to is None and isinstance(overflow, Conflate):
-            key = overflow.key(payload)
-            queued = None if key is None else self._by_key.get(key)
-            if queued is not None:
-                queued.payload = payload
-                self.conflated += 1
-                return "taken", None
-        pushed_out: Envelope | None = None
-        if self.full:
-            if overflow != "drop_oldest" or not self.user:
-                self.dropped += 1
-                return ("dropped" if overflow == "drop_newest" else "rejected"), None
-            pushed_out = self._pop_user()
-            self.dropped += 1
-        envelope = Envelope(payload, reply_to, key)
-        if key is not None:
-            self._by_key[key] = envelope
-        self.user.append(envelope)
-        self.wake()
-        return "taken", pushed_out
+        if len(self.user) < self._limit:
+            self.user.append(message)
+            if self._waiter is not None:
+                self.wake()
+            return True
+        if self._by_key is not None:
+            return self._cast_keyed(message, self._by_key)
+        return self._put(message)
+
+    def call(self, call: Call) -> bool:
+        """Queue a call by the policy; False when it is not accepted."""
+        return self._put(call)
 
     def put_system(self, item: object) -> None:
         """Queue something that must not be lost: it is beyond every bound, and served first."""
         self.system.append(item)
         self.wake()
 
+    def put_again(self, items: list[Taken]) -> None:
+        """Queue what was postponed ahead of other mail; it is held already."""
+        if items:
+            self._again.extendleft(reversed(items))
+            self.wake()
+        self.special = True
+
     def exit_after_queued(self, reason: ExitReason) -> None:
         """Let the actor end with `reason` after the user messages that are queued now. The first one counts."""
         if self._exit is None:
             self._exit = reason
             self._before_exit = len(self.user)
+            self.special = True
             self.wake()
+
+    def hold(self, number: int) -> None:
+        """Count `number` more messages as held: they are in no queue, and count against the bound."""
+        self.held += number
+        self._limit = 0 if self._by_key is not None else self.policy.capacity - self.held
+        self.special = True
+
+    # -- taking out ------------------------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether the user queue, with what is held, is at its bound."""
+        return len(self.user) + self.held >= self.policy.capacity
 
     @property
     def exit_due(self) -> bool:
         """Whether the supervisor's shutdown comes next, as far as calls and casts are concerned."""
         return self._exit is not None and self._before_exit <= 0
 
-    def take(self) -> object | None:
-        """Remove and return what to handle next, or None when there is nothing."""
-        if self.system:
-            return self.system.popleft()
-        if self.again:
-            self._release(1)
-            return self.again.popleft()
-        if self._exit is not None and self.exit_due:
-            return ParentExit(self._exit)
-        if self.user:
-            return self._pop_user()
-        return None
+    def take(self) -> Taken | None:
+        """Remove and return what to handle next, or None when there is nothing that may be handled now."""
+        taken = None if self._stopped else self._next()
+        self.special = bool(
+            self._again
+            or self._space
+            or self._stopped
+            or self._watched
+            or self.suspended
+            or self._exit is not None
+            or self._by_key is not None
+        )
+        return taken
+
+    def stop(self) -> None:
+        """Give out nothing any more: the actor is being ended."""
+        self._stopped = self.special = True
+        self.wake()
+
+    def watch(self, *, on: bool) -> None:
+        """Say whether somebody watches each message, so that none may take the hot path."""
+        self._watched = on
+        self.special = True
+
+    def close(self) -> list[object]:
+        """Wake every sender and return the calls and casts that nobody will read."""
+        left = [item for kind, item in self._again if kind != "info"] + list(self.user)
+        self._again.clear()
+        self.user.clear()
+        self.system.clear()
+        self._by_key = None
+        while self._space:
+            self._space.popleft().set()
+        return left
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
 
     async def wait(self, deadline: float) -> None:
         """Wait until something was queued, `wake` was called or `deadline` has come. For the actor's loop only."""
@@ -205,40 +221,89 @@ class Mailbox:
 
     async def wait_for_space(self) -> None:
         """Wait until a message was taken, or the mailbox was closed. Cancelling loses nothing."""
-        if self._space is None:
-            self._space = deque()
         event = anyio.Event()
         self._space.append(event)
+        self.special = True
         try:
             await event.wait()
         except BaseException:
             if event.is_set():
-                self._release(0)
+                self._tell_sender()
             else:
                 self._space.remove(event)
             raise
 
-    def close(self) -> list[Envelope]:
-        """Wake every sender and return the mail that nobody will read, postponed mail first."""
-        left = [item for item in (*self.again, *self.user) if isinstance(item, Envelope)]
-        self.again.clear()
-        self.user.clear()
-        self.system.clear()
-        self._by_key.clear()
-        while self._space:
-            self._space.popleft().set()
-        return left
+    # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _pop_user(self) -> Envelope:
-        envelope = self.user.popleft()
+    def _cast_keyed(self, message: object, by_key: dict[Hashable, Keyed]) -> bool:
+        assert isinstance(self.policy.overflow, Conflate)  # noqa: S101 - it has keys
+        key = self.policy.overflow.key(message)
+        if key is None:
+            return self._put(message)
+        queued = by_key.get(key)
+        if queued is not None:
+            queued.message = message
+            self.conflated += 1
+            return True
+        keyed = Keyed(message, key)
+        if not self._put(keyed):
+            return False
+        by_key[key] = keyed
+        return True
+
+    def _put(self, item: object) -> bool:
+        if self.full:
+            self.dropped += 1
+            if self.policy.overflow != "drop_oldest" or not self.user:
+                self._on_loss(item)
+                return False
+            self._on_loss(self._pop_user())
+        self.user.append(item)
+        self.wake()
+        return True
+
+    def _next(self) -> Taken | None:
+        if self.suspended:
+            return self._next_while_suspended()
+        if self.system:
+            return _sorted(self.system.popleft())
+        if self._again:
+            self.hold(-1)
+            self._tell_sender()
+            return self._again.popleft()
+        if self.exit_due:
+            return "exit", self._exit
+        if not self.user:
+            return None
+        item = self._pop_user()
+        if type(item) is Call:
+            return "call", item
+        return "cast", item.message if type(item) is Keyed else item
+
+    def _next_while_suspended(self) -> Taken | None:
+        for position, item in enumerate(self.system):
+            if isinstance(item, (SystemRequest, StopRequest)):
+                del self.system[position]
+                return _sorted(item)
+        return None if self._exit is None else ("exit", self._exit)
+
+    def _pop_user(self) -> object:
+        item = self.user.popleft()
         if self._exit is not None:
             self._before_exit -= 1
-        if envelope.key is not None:
-            del self._by_key[envelope.key]
-        self._release(0)
-        return envelope
+        if type(item) is Keyed and self._by_key is not None:
+            del self._by_key[item.key]
+        self._tell_sender()
+        return item
 
-    def _release(self, held: int) -> None:
-        self.held -= held
+    def _tell_sender(self) -> None:
         if self._space:
             self._space.popleft().set()
+
+
+def _sorted(item: object) -> Taken:
+    if isinstance(item, SystemRequest):
+        return "request", item
+    if isinstance(item, StopRequest):
+        return "exit", item.reason
+    return "info", item

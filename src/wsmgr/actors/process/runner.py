@@ -21,14 +21,17 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from wsmgr.actors.errors import ForeignCancellationError, MailboxFullError
-from wsmgr.actors.messages import Continue, ExitSignal, Ignore, Stop, StopRequest
+from wsmgr.actors.mailbox_policy import Conflate
+from wsmgr.actors.messages import Continue, ExitSignal, Ignore, Stop
 from wsmgr.actors.reasons import Crash, ExitReason, Killed, Normal, fatal_error, is_cancellation, masked_error
 
 from .base import Process
+from .calls import Call
 from .context import call_chain, current_actor
 from .dispatch import Dispatcher
 from .helper_tasks import HelperTasks
 from .mailbox import Mailbox
+from .system import StopRequest
 from .timers import Timer, TimerQueue
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from .base import Owner
     from .calls import ReplyTo
+    from .system import SystemRequest
 
 _log = logging.getLogger("wsmgr.actors")
 
@@ -53,9 +57,11 @@ class ActorProcess(Process):
         self, actor: Actor[Any], ref: ActorRef[Any], owner: Owner, child_id: object, restarts: int
     ) -> None:
         super().__init__(ref, owner, child_id, restarts)
-        self.mailbox = Mailbox(actor.mailbox)
+        self.mailbox = Mailbox(actor.mailbox, self._lost)
         self.timers = TimerQueue()
-        self.dispatcher = Dispatcher(actor, ref, self.mailbox)
+        self.dispatcher = Dispatcher(actor, ref, self.mailbox, self._carry_out)
+        self._conflates = isinstance(actor.mailbox.overflow, Conflate)
+        self.accept_cast = self._cast_by_key if self._conflates else self.mailbox.cast
         self._actor = actor
         self._traps = actor.trap_exit
         self._work_scope = anyio.CancelScope()
@@ -75,13 +81,9 @@ class ActorProcess(Process):
         """Calls and casts that wait."""
         return len(self.mailbox.user) + self.mailbox.held
 
-    def accept_cast(self, message: object) -> bool:
-        """Queue a cast by the policy; False when it is not accepted."""
-        return self._put(message, None)
-
     def accept_send(self, message: object) -> bool:
         """Queue a cast if there is space."""
-        return not self.mailbox.full and self._put(message, None)
+        return not self.mailbox.full and self.accept_cast(message)
 
     def accept_call(self, request: object, reply_to: ReplyTo) -> None:
         """Queue a call by the policy.
@@ -89,7 +91,7 @@ class ActorProcess(Process):
         Raises:
             MailboxFullError: It was not accepted.
         """
-        if not self._put(request, reply_to):
+        if not self.mailbox.call(Call(request, reply_to)):
             raise MailboxFullError(self.ref, self.mailbox.policy.capacity)
 
     def accept_info(self, message: object) -> None:
@@ -106,23 +108,26 @@ class ActorProcess(Process):
         if casts:
             self.ref.count_dead_letter("exited", casts)
 
-    def _put(self, payload: object, reply_to: ReplyTo | None) -> bool:
+    def _cast_by_key(self, message: object) -> bool:
         try:
-            verdict, pushed_out = self.mailbox.put(payload, reply_to)
+            return self.mailbox.cast(message)
         except Exception as error:  # noqa: BLE001 - the crash boundary: the key of `conflate`
             # The key of `conflate` is the actor's own code: its failure is the actor's, never the sender's.
             self._interrupt(Crash(error), crash=True)
             self.ref.dead_letters += 1
             return False
-        if pushed_out is not None:
-            if pushed_out.reply_to is not None:
-                pushed_out.reply_to.fail_full(self.ref, self.mailbox.policy.capacity)
-            self.ref.dead_letters += 1
-        if verdict == "rejected":
+
+    def _lost(self, item: object) -> None:
+        if type(item) is Call:
+            item.reply_to.fail_full(self.ref, self.mailbox.policy.capacity)
+        if self._conflates or self.mailbox.policy.overflow == "reject":
             self.ref.count_dead_letter("overflow")
-        elif verdict == "dropped":
+        else:
+            # The actor's own wish: counted, and no news.
             self.ref.dead_letters += 1
-        return verdict == "taken"
+
+    def _carry_out(self, request: SystemRequest) -> None:
+        request.carry_out(self)
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
@@ -158,12 +163,13 @@ class ActorProcess(Process):
             self._cause = reason
             self._cause_is_crash = crash
             self._work_scope.cancel()
-            self.mailbox.wake()
+            self.mailbox.stop()
 
     def _kill(self, reason: ExitReason) -> None:
         if self._kill_reason is None:
             self._kill_reason = reason
             self._kill_scope.cancel()
+            self.mailbox.stop()
 
     # -- for the actor's own methods -------------------------------------------------------------------------------
 
@@ -267,30 +273,18 @@ class ActorProcess(Process):
 
     async def _serve(self) -> ExitReason:
         mailbox, timers = self.mailbox, self.timers
-        handled = 0
-        timers_turn = True
         while True:
             if self._asked_for:
                 await anyio.sleep_forever()
-            if timers and not mailbox.system and not mailbox.exit_due:
-                # Timers and mail take turns, so that neither a chain of timers nor a flood of mail starves the other.
-                if timers_turn or not mailbox.user:
-                    due = timers.take_due(anyio.current_time())
-                    mailbox.system.extend(due)
-                    timers_turn = not due
-                else:
-                    timers_turn = True
-            item = mailbox.take()
-            if item is None:
-                handled = 0
-                await mailbox.wait(timers.next_due)
-                continue
-            reason = await self.dispatcher.handle(item)
+            if timers and not mailbox.exit_due:
+                # At most once a batch, so that neither a chain of timers nor a flood of mail starves the other.
+                mailbox.system.extend(timers.take_due(anyio.current_time()))
+            reason = await self.dispatcher.run_batch(BATCH)
             if reason is not None:
                 return reason
-            handled += 1
-            if handled >= BATCH:
-                handled = 0
+            if self.dispatcher.drained:
+                await mailbox.wait(timers.next_due)
+            else:
                 await checkpoint()
 
     def _says_goodbye(self, *, failed: bool) -> bool:

@@ -29,6 +29,7 @@ class SupervisorProcess(Process):
         self, supervisor: SupervisorBase, ref: ActorRef[Any], owner: Owner, child_id: object, restarts: int
     ) -> None:
         super().__init__(ref, owner, child_id, restarts)
+        self.accept_cast = self._refuse_cast
         self._supervisor = supervisor
         self._killed = False
 
@@ -67,11 +68,6 @@ class SupervisorProcess(Process):
         """End the children in order, then itself with `reason`."""
         self._supervisor.stop(reason)
 
-    def accept_cast(self, message: object) -> bool:  # noqa: ARG002 - the interface
-        """Count it as a dead letter: supervisors read no mail."""
-        self.ref.count_dead_letter("supervisor")
-        return False
-
     def accept_send(self, message: object) -> bool:
         """Refuse.
 
@@ -96,6 +92,11 @@ class SupervisorProcess(Process):
 
     def discard_mail(self, reason: ExitReason) -> None:
         """There is none."""
+
+    def _refuse_cast(self, message: object) -> bool:  # noqa: ARG002 - the interface
+        # Supervisors read no mail.
+        self.ref.count_dead_letter("supervisor")
+        return False
 
     def _no_mail(self, message: object) -> NotAnActorError:
         return NotAnActorError(f"{self.ref} is a supervisor and takes no mail ({message!r}); use its methods")
