@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wsmgr.actors import (
+    CallExitError,
     ChildSpec,
     Crash,
     Exited,
+    MailboxPolicy,
     Normal,
     Restarting,
     Shutdown,
     Started,
+    StartError,
     Stop,
     Supervisor,
 )
 from wsmgr.actors.testing import EventRecorder, Probe, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wsmgr.actors import Event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
@@ -123,4 +128,108 @@ async def test_crash_is_an_error_in_the_log_and_an_expected_end_is_not(
     assert ["Exited"] == [getattr(record, "event", None) for record in errors]
     assert "hunter2" not in caplog.text
     assert errors[0].exc_info is not None
-    assert getattr(errors[0], "detail", {})["child_id"] == "crashes"
+    expected = {
+        "supervisor": "Supervisor",
+        "error_context": "child_terminated",
+        "reason": "crash: ValueError: crash of 7",
+        "offender": {
+            "id": "crashes",
+            "pid": str(crashes),
+            "restart": "temporary",
+            "shutdown": 5.0,
+            "type": "worker",
+        },
+        "last_message": "function",
+        "status": None,
+    }
+    assert expected == {name: getattr(errors[0], name) for name in expected}
+
+
+class Discreet(Probe):
+    """Says what may be seen of it."""
+
+    secret = "hunter2"
+
+    def format_status(self) -> Mapping[str, object]:
+        if self.name == "broken":
+            raise LookupError("nothing to see")
+        return {"secret": "***", "name": self.name}
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("d", {"secret": "***", "name": "d"}),
+        ("broken", {"format_status": "raised LookupError('nothing to see')"}),
+    ],
+)
+async def test_crash_shows_the_status_that_the_actor_shows_of_itself(
+    recorder: EventRecorder, caplog: pytest.LogCaptureFixture, name: str, status: dict[str, str]
+) -> None:
+    """And what it was handling: as an object to listeners, as the name of its class in the log."""
+    spec = ChildSpec("d", lambda: Discreet(name), restart="temporary")
+    async with Supervisor([spec], on_event=recorder) as supervisor:
+        ref = supervisor.which_children()[0].ref
+        assert ref is not None
+        with pytest.raises(CallExitError):
+            await ref.call(crash)
+    (exited,) = [event for event in recorder.of(Exited) if event.ref is ref]
+    assert status == exited.status
+    assert crash is exited.last_message
+    (record,) = [record for record in caplog.records if getattr(record, "event", None) == "Exited"]
+    assert status == vars(record)["status"]
+    assert "function" == vars(record)["last_message"]
+    assert "hunter2" not in caplog.text
+
+
+async def test_start_that_fails_is_logged_as_a_start_error(caplog: pytest.LogCaptureFixture) -> None:
+    """OTP's context for it; the end of the child before its acknowledgement."""
+
+    class Stillborn(Probe):
+        async def init(self) -> None:
+            raise OSError("no such thing")
+
+    with pytest.raises(StartError):
+        await Supervisor([ChildSpec("s", Stillborn)], name="top").run()
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    fields = vars(record)
+    assert ("top", "start_error") == (fields["supervisor"], fields["error_context"])
+    assert "crash: OSError: no such thing" == fields["reason"]
+
+
+async def test_events_are_counted_with_those_of_the_supervisors_below(recorder: EventRecorder) -> None:
+    """Each supervisor counts what happens below it, a root itself too, and a listener that stands twice is told once."""
+    inner: list[Supervisor] = []
+
+    def below() -> Supervisor:
+        inner.append(Supervisor([ChildSpec("p", Probe)], on_event=recorder))
+        return inner[-1]
+
+    async with Supervisor([ChildSpec("below", below, type="supervisor")], on_event=recorder) as top:
+        ref = inner[0].which_children()[0].ref
+        assert ref is not None
+        ref.cast(crash)
+        await recorder.wait_for(Started, where=lambda event: event.restarts == 1)
+        assert {"Started": 2, "Exited": 1, "Restarting": 1} == inner[0].event_counts()
+        assert {"Started": 4, "Exited": 1, "Restarting": 1} == top.event_counts()
+        assert len(recorder.of(Exited)) == 1
+
+
+async def test_mail_that_nobody_read_is_counted_for_the_whole_tree() -> None:
+    """After an end, at the end, and over the bound: nothing is lost silently."""
+
+    class Narrow(Probe):
+        mailbox = MailboxPolicy(capacity=1, overflow="drop_newest")
+
+    specs = [ChildSpec("gone", Probe), ChildSpec("narrow", Narrow)]
+    async with Supervisor(specs) as supervisor:
+        assert supervisor.dead_letters == 0
+        gone, narrow = (child.ref for child in supervisor.which_children())
+        assert gone is not None
+        assert narrow is not None
+        await supervisor.terminate_child("gone")
+        assert gone.cast("after its end") is False
+        narrow.cast("taken")
+        assert narrow.cast("over the bound") is False
+        assert supervisor.dead_letters == 2
+        assert (1, 1) == (gone.dead_letters, narrow.dead_letters)

@@ -37,6 +37,16 @@ from .errors import (
     SupervisorKilledError,
 )
 from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
+from .introspection import (
+    Status,
+    get_state,
+    get_status,
+    replace_state,
+    resume,
+    statistics,
+    suspend,
+    trace,
+)
 from .mailbox_policy import Conflate, MailboxPolicy, conflate
 from .messages import (
     Continue,
@@ -51,6 +61,7 @@ from .messages import (
 )
 from .process.calls import ReplyTo
 from .process.timers import Timer
+from .process.watch import Statistics, TraceEvent, log_trace
 from .reasons import Crash, ExitReason, Killed, NoProc, Normal, Shutdown
 from .ref import ActorRef, Monitor
 from .registry import Registry, Via
@@ -117,13 +128,24 @@ __all__ = [
     "Started",
     "StateMachine",
     "StateTimeout",
+    "Statistics",
+    "Status",
     "Stop",
     "Supervisor",
     "SupervisorError",
     "SupervisorGaveUpError",
     "SupervisorKilledError",
     "Timer",
+    "TraceEvent",
     "Via",
     "Zombie",
     "conflate",
+    "get_state",
+    "get_status",
+    "log_trace",
+    "replace_state",
+    "resume",
+    "statistics",
+    "suspend",
+    "trace",
 ]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .errors import OutsideActorError
 from .mailbox_policy import MailboxPolicy
+from .process.state import shown
 from .ref import ActorRef, Monitor
 from .validation import check_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from .messages import Continue, Ignore, NoReply, Reply, Stop
     from .process.calls import ReplyTo
@@ -93,6 +94,14 @@ class Actor(Generic[Msg]):
 
         It may await. When the supervisor ends the actor, the `shutdown` of its spec is the deadline.
         """
+
+    def format_status(self) -> Mapping[str, object]:
+        """Return what may be seen of the state: by `get_status`, and in the log of a crash. Override it to redact.
+
+        By default attributes, those with a leading underscore as the name of their class only. A crash is logged
+        with it only where a class has its own.
+        """
+        return shown(self)
 
     # -- for the callbacks -----------------------------------------------------------------------------------------
 

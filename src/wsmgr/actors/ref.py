@@ -34,6 +34,21 @@ Msg_contra = TypeVar("Msg_contra", contravariant=True)
 _ids = count(1)
 
 
+class Home:
+    """What the processes of one tree share.
+
+    Attributes:
+        loop: The event loop in which they run, for other threads.
+        dead_letters: Mail that nobody read, to all of them.
+    """
+
+    __slots__ = ("dead_letters", "loop")
+
+    def __init__(self) -> None:
+        self.loop: EventLoopToken = current_token()
+        self.dead_letters = 0
+
+
 class ActorRef(Generic[Msg_contra]):
     """The handle of one process. Made by supervisors; hashable, compared by identity.
 
@@ -43,7 +58,7 @@ class ActorRef(Generic[Msg_contra]):
         parent: The supervisor's reference, or None for a root.
         exit_reason: Why it ended, or None while it runs.
         result: What a task returned; None for every other process.
-        loop: The event loop of its tree, for other threads.
+        home: What all processes of its tree share.
         dead_letters: Messages that it did not accept: after its end, or over the bound of its mailbox.
         process: For the runtime: what runs behind the reference, or None once it has ended.
     """
@@ -53,8 +68,8 @@ class ActorRef(Generic[Msg_contra]):
         "_emit",
         "dead_letters",
         "exit_reason",
+        "home",
         "id",
-        "loop",
         "name",
         "parent",
         "process",
@@ -65,7 +80,7 @@ class ActorRef(Generic[Msg_contra]):
         self.id = next(_ids)
         self.name = name
         self.parent = parent
-        self.loop: EventLoopToken = current_token() if parent is None else parent.loop
+        self.home: Home = Home() if parent is None else parent.home
         self.exit_reason: ExitReason | None = None
         self.result: object = None
         self.dead_letters = 0
@@ -216,11 +231,12 @@ class ActorRef(Generic[Msg_contra]):
         """
         _actor_process("unlink").unlink(self)
 
-    def count_dead_letter(self, why: str, number: int = 1) -> None:
-        """Count mail that nobody will read, and report it each time the count passes a power of two."""
+    def count_dead_letter(self, why: str, number: int = 1, *, silently: bool = False) -> None:
+        """Count mail that nobody will read; unless `silently`, report it when the count passes a power of two."""
         before = self.dead_letters
         self.dead_letters += number
-        if self.dead_letters.bit_length() > before.bit_length():
+        self.home.dead_letters += number
+        if not silently and self.dead_letters.bit_length() > before.bit_length():
             self._emit(DeadLetter(ref=self, count=self.dead_letters, why=why))
 
     def __repr__(self) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from .actor import Actor, running
-from .messages import StateTimeout
 from .validation import check_seconds
-
-if TYPE_CHECKING:
-    from .process.timers import Timer
 
 Msg = TypeVar("Msg")
 
@@ -21,13 +17,10 @@ class StateMachine(Actor[Msg], Generic[Msg]):
     frozen values. In the callbacks, `match self.state` comes first.
     """
 
-    __state: object = None
-    __state_timer: Timer | None = None
-
     @property
     def state(self) -> object:
         """The state; None before the first `next_state`."""
-        return self.__state
+        return None if self.actor_process is None else self.actor_process.state
 
     def next_state(self, state: object, *, timeout: float | None = None) -> None:
         """Go to `state`.
@@ -42,16 +35,7 @@ class StateMachine(Actor[Msg], Generic[Msg]):
         """
         if timeout is not None:
             check_seconds("timeout", timeout)
-        process = running(self)
-        changed = state != self.__state
-        if self.__state_timer is not None and (changed or timeout is not None):
-            self.__state_timer.cancel()
-            self.__state_timer = None
-        self.__state = state
-        if changed:
-            process.dispatcher.state_changed()
-        if timeout is not None:
-            self.__state_timer = process.arm(None, timeout, payload=StateTimeout(state))
+        running(self).next_state(state, timeout)
 
     def postpone(self) -> None:
         """Let the message that is being handled come again after the next change of state.

@@ -18,7 +18,7 @@ from wsmgr.actors.events import Exited, Started
 from wsmgr.actors.reasons import ExitReason, NoProc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from wsmgr.actors.events import Event
     from wsmgr.actors.ref import ActorRef, Monitor
@@ -153,7 +153,18 @@ class Process(ABC):
         for monitor in list(self.watching):
             monitor.cancel()
         self.discard_mail(reason)
-        self.owner.emit(Exited(ref=self.ref, child_id=self.child_id, reason=reason, masked=masked))
+        last_message, status = self.post_mortem(reason)
+        self.owner.emit(
+            Exited(
+                ref=self.ref,
+                child_id=self.child_id,
+                reason=reason,
+                masked=masked,
+                started=self.acknowledged,
+                last_message=last_message,
+                status=status,
+            )
+        )
         for ref in self.links:
             peer = ref.process
             if peer is not None:
@@ -164,6 +175,10 @@ class Process(ABC):
             monitor.fire(reason)
         self.monitors.clear()
         self.owner.child_ended(self)
+
+    def post_mortem(self, reason: ExitReason) -> tuple[object, Mapping[str, object] | None]:  # noqa: ARG002
+        """Return what was being handled when it crashed, and what it shows of itself."""
+        return None, None
 
     @abstractmethod
     def discard_mail(self, reason: ExitReason) -> None:

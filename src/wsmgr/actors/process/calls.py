@@ -103,6 +103,9 @@ class ReplyTo:
         try:
             await checkpoint()
             if self._state is _State.WAITING:
+                # On trio the actor may run after the caller in the same turn of the loop.
+                await checkpoint()
+            if self._state is _State.WAITING:
                 await self._wait(deadline)
         finally:
             waiting = self._settle(_State.ABANDONED, None)

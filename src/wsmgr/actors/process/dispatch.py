@@ -13,6 +13,7 @@ from wsmgr.actors.messages import NOTHING, Down, NoReply, Reply, Stop
 
 from .calls import Call
 from .context import call_chain
+from .system import SystemRequest
 from .timers import Timer
 from .watch import Watch
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from .calls import ReplyTo
     from .mailbox import Kind, Mailbox, Taken
-    from .system import SystemRequest
 
 T = TypeVar("T")
 
@@ -116,6 +116,10 @@ class Dispatcher:
         else:
             self._changed_state = self._noted = True
 
+    def watched(self) -> None:
+        """Take note that somebody begins or ends to watch."""
+        self._mailbox.watch(on=self.watch.on)
+
     def checked(self, callback: str, answer: object) -> Stop | None:
         """Return the answer of a callback that may answer None or `Stop`.
 
@@ -144,7 +148,7 @@ class Dispatcher:
             reply_to.fail_exit(self._ref, reason)
         casts = 0
         for item in left:
-            if type(item) is Call:
+            if isinstance(item, (Call, SystemRequest)):
                 item.reply_to.fail_exit(self._ref, reason)
             else:
                 casts += 1

@@ -41,6 +41,11 @@ class HelperTasks:
         self._gone: anyio.Event | None = None
         self._ended = False
 
+    @property
+    def running(self) -> int:
+        """How many there are."""
+        return len(self._scopes)
+
     def start(self, fn: Callable[..., Awaitable[object]], args: tuple[object, ...], name: str) -> None:
         """Run `fn(*args)`.
 

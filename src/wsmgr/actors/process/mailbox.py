@@ -185,14 +185,20 @@ class Mailbox:
         self._stopped = self.special = True
         self.wake()
 
+    def suspend(self, *, on: bool) -> None:
+        """Give out only requests to the process and its end, or everything again."""
+        self.suspended = on
+        self.special = True
+
     def watch(self, *, on: bool) -> None:
         """Say whether somebody watches each message, so that none may take the hot path."""
         self._watched = on
         self.special = True
 
     def close(self) -> list[object]:
-        """Wake every sender and return the calls and casts that nobody will read."""
+        """Wake every sender and return the calls, casts and requests to the process that nobody will serve."""
         left = [item for kind, item in self._again if kind != "info"] + list(self.user)
+        left += [item for item in self.system if isinstance(item, SystemRequest)]
         self._again.clear()
         self.user.clear()
         self.system.clear()

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint
 
+from wsmgr.actors.actor import Actor
 from wsmgr.actors.errors import ForeignCancellationError, MailboxFullError
 from wsmgr.actors.mailbox_policy import Conflate
-from wsmgr.actors.messages import Continue, ExitSignal, Ignore, Stop
+from wsmgr.actors.messages import NOTHING, Continue, ExitSignal, Ignore, StateTimeout, Stop
 from wsmgr.actors.reasons import Crash, ExitReason, Killed, Normal, fatal_error, is_cancellation, masked_error
 
 from .base import Process
@@ -35,9 +36,8 @@ from .system import StopRequest
 from .timers import Timer, TimerQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from wsmgr.actors.actor import Actor
     from wsmgr.actors.ref import ActorRef
 
     from .base import Owner
@@ -62,7 +62,7 @@ class ActorProcess(Process):
         self.dispatcher = Dispatcher(actor, ref, self.mailbox, self._carry_out)
         self._conflates = isinstance(actor.mailbox.overflow, Conflate)
         self.accept_cast = self._cast_by_key if self._conflates else self.mailbox.cast
-        self._actor = actor
+        self.actor = actor
         self._traps = actor.trap_exit
         self._work_scope = anyio.CancelScope()
         self._kill_scope = anyio.CancelScope()
@@ -72,6 +72,9 @@ class ActorProcess(Process):
         self._terminating = False
         self._masked: BaseException | None = None
         self._helpers: HelperTasks | None = None
+        self.state: object = None
+        """Of a state machine: its state."""
+        self._state_timer: Timer | None = None
         actor.actor_process = self
 
     # -- mail ------------------------------------------------------------------------------------------------------
@@ -114,20 +117,31 @@ class ActorProcess(Process):
         except Exception as error:  # noqa: BLE001 - the crash boundary: the key of `conflate`
             # The key of `conflate` is the actor's own code: its failure is the actor's, never the sender's.
             self._interrupt(Crash(error), crash=True)
-            self.ref.dead_letters += 1
+            self.ref.count_dead_letter("crashed", silently=True)
             return False
 
     def _lost(self, item: object) -> None:
         if type(item) is Call:
             item.reply_to.fail_full(self.ref, self.mailbox.policy.capacity)
-        if self._conflates or self.mailbox.policy.overflow == "reject":
-            self.ref.count_dead_letter("overflow")
-        else:
-            # The actor's own wish: counted, and no news.
-            self.ref.dead_letters += 1
+        # What the policy lets an actor drop is its own wish, and no news.
+        wished = not self._conflates and self.mailbox.policy.overflow != "reject"
+        self.ref.count_dead_letter("overflow", silently=wished)
 
     def _carry_out(self, request: SystemRequest) -> None:
         request.carry_out(self)
+
+    @property
+    def helpers(self) -> int:
+        """Helper tasks that run."""
+        return 0 if self._helpers is None else self._helpers.running
+
+    def post_mortem(self, reason: ExitReason) -> tuple[object, Mapping[str, object] | None]:
+        """Return what was being handled and what the actor shows of itself, if it crashed."""
+        if not isinstance(reason, Crash):
+            return None, None
+        current = self.dispatcher.current
+        message = current.request if isinstance(current, Call) else current
+        return None if message is NOTHING else message, _own_status(self.actor)
 
     # -- ends ------------------------------------------------------------------------------------------------------
 
@@ -180,6 +194,18 @@ class ActorProcess(Process):
         timer = self.timers.add(message, anyio.current_time() + delay, interval=interval, payload=payload)
         self.mailbox.wake()
         return timer
+
+    def next_state(self, state: object, timeout: float | None) -> None:
+        """Go to `state` of a state machine; see `StateMachine.next_state`."""
+        changed = state != self.state
+        if self._state_timer is not None and (changed or timeout is not None):
+            self._state_timer.cancel()
+            self._state_timer = None
+        self.state = state
+        if changed:
+            self.dispatcher.state_changed()
+        if timeout is not None:
+            self._state_timer = self.arm(None, timeout, payload=StateTimeout(state))
 
     def start_helper(self, fn: Callable[..., Awaitable[object]], args: tuple[object, ...], name: str) -> None:
         """Run `fn(*args)` beside the actor; its failure is the actor's crash.
@@ -252,7 +278,7 @@ class ActorProcess(Process):
     async def _init_and_serve(self) -> ExitReason:
         if self._asked_for:
             await anyio.sleep_forever()
-        answer: object = await self._actor.init()
+        answer: object = await self.actor.init()
         match answer:
             case Ignore():
                 self.ignored = True
@@ -264,7 +290,7 @@ class ActorProcess(Process):
                 self.acknowledge()
             case Continue(token):
                 self.acknowledge()
-                stop = self.dispatcher.checked("handle_continue", await self._actor.handle_continue(token))
+                stop = self.dispatcher.checked("handle_continue", await self.actor.handle_continue(token))
                 if stop is not None:
                     return stop.reason
             case _:
@@ -294,7 +320,7 @@ class ActorProcess(Process):
 
     async def _terminate(self, reason: ExitReason) -> ExitReason:
         try:
-            await self._actor.terminate(reason)
+            await self.actor.terminate(reason)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -324,3 +350,13 @@ class ActorProcess(Process):
 
     def _note_masked(self, cancellation: BaseException) -> None:
         self._masked = self._masked or masked_error(cancellation.__context__)
+
+
+def _own_status(actor: Actor[Any]) -> Mapping[str, object] | None:
+    """Return what the class of `actor` wants to be seen; None when it has not said what."""
+    if type(actor).format_status is Actor[Any].format_status:
+        return None
+    try:
+        return actor.format_status()
+    except Exception as error:  # noqa: BLE001 - the crash boundary: it describes an actor that crashed already
+        return {"format_status": f"raised {error!r}"}

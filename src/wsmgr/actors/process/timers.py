@@ -74,6 +74,9 @@ class TimerQueue:
     def __bool__(self) -> bool:
         return bool(self._heap)
 
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
     @property
     def next_due(self) -> float:
         """When the loop must wake at the latest; `inf` without timers."""

@@ -16,7 +16,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from wsmgr.actors.errors import ForeignCancellationError, StartError, SupervisorError
-from wsmgr.actors.events import Event, GaveUp, Reporter, Restarting
+from wsmgr.actors.events import Event, GaveUp, Restarting
 from wsmgr.actors.process.context import current_actor
 from wsmgr.actors.reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, NoProc, Shutdown
 from wsmgr.actors.ref import ActorRef
@@ -55,7 +55,7 @@ class SupervisorBase(Nursery):
     ) -> None:
         check_count("max_restarts", max_restarts)
         check_seconds("max_seconds", max_seconds, zero=False)
-        super().__init__(name or type(self).__name__, Reporter(() if on_event is None else (on_event,)))
+        super().__init__(name or type(self).__name__, on_event)
         self._window = RestartWindow(max_restarts, max_seconds)
         self._root: Root | None = None
         self._retries: list[tuple[float, int, Child]] = []
@@ -141,6 +141,15 @@ class SupervisorBase(Nursery):
             children=tuple(child.info(deep=True) for child in self._known()),
         )
 
+    def event_counts(self) -> dict[str, int]:
+        """Return how many events of each class there were below it (a root: and of it): `{"Started": 3, "Exited": 1}`."""
+        return dict(self.report.counts)
+
+    @property
+    def dead_letters(self) -> int:
+        """How much mail nobody read so far, in the whole tree that this supervisor is in."""
+        return 0 if self._process is None else self._process.ref.home.dead_letters
+
     # -- for processes (Owner) -------------------------------------------------------------------------------------
 
     def fatal(self, error: BaseException) -> None:
@@ -161,7 +170,7 @@ class SupervisorBase(Nursery):
         if self._process is not None:
             raise SupervisorError(f"supervisor {self.name!r} was used before; make a new one for each start")
         if parent is not None:
-            self._report = self._report.joined(parent.listeners)
+            self.report.join(parent.report)
         ref: ActorRef[Any] = ActorRef(str(child_id), None if parent is None else parent.ref, self.emit)
         self._process = SupervisorProcess(self, ref, owner, child_id, restarts)
         return self._process
@@ -243,7 +252,7 @@ class SupervisorBase(Nursery):
     def _give_up(self, child: Child, why: str) -> None:
         reason = child.reason or NoProc()
         self.gave_up = GaveUp(supervisor=self.ref, child_id=child.spec.id, reason=reason, why=why)
-        self.emit(self.gave_up)
+        self.report(self.gave_up, child.spec)
         self.stop(Shutdown(why))
 
     # -- the host --------------------------------------------------------------------------------------------------
@@ -265,7 +274,7 @@ class SupervisorBase(Nursery):
                 await self._pause(self._retries[0][0] if self._retries else math.inf)
 
     async def _child_ended(self, process: Process) -> None:
-        child = self._by_process.pop(process, None)
+        child = self._by_ref.pop(process.ref, None)
         if child is None:
             return
         assert process.reason is not None  # noqa: S101 - it has ended
@@ -313,15 +322,14 @@ class SupervisorBase(Nursery):
             await self._restart(failed, None)
 
     def _announce(self, child: Child, delay: float, attempt: int) -> None:
-        self.emit(
-            Restarting(
-                supervisor=self.ref,
-                child_id=child.spec.id,
-                reason=child.reason or NoProc(),
-                delay=delay,
-                attempt=attempt,
-            )
+        event = Restarting(
+            supervisor=self.ref,
+            child_id=child.spec.id,
+            reason=child.reason or NoProc(),
+            delay=delay,
+            attempt=attempt,
         )
+        self.report(event, child.spec)
 
     async def _carry_out(self, request: Request) -> None:
         if not request.reply_to.waiting:

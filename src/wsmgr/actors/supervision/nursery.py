@@ -22,12 +22,13 @@ import anyio
 
 from wsmgr.actors.actor import Actor
 from wsmgr.actors.errors import CallExitError, NotAnActorError, StartTimeoutError
-from wsmgr.actors.events import Reporter, ShutdownError, Zombie
+from wsmgr.actors.events import GaveUp, Restarting, ShutdownError, Zombie
 from wsmgr.actors.process.runner import ActorProcess
 from wsmgr.actors.process.stacks import stack_of
 from wsmgr.actors.reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
 
 from .child import Child, ChildInfo, ChildStatus
+from .report import Reporter
 from .requests import RequestQueue
 from .restart import ended_as_told
 
@@ -47,14 +48,14 @@ KILL_GRACE = 5.0
 class Nursery(ABC):
     """The part of a supervisor that starts and ends processes; the decisions are above it."""
 
-    def __init__(self, name: str, report: Reporter) -> None:
+    def __init__(self, name: str, on_event: Callable[[Event], None] | None) -> None:
         self.name = name
-        self._report = report
+        self.report = Reporter(on_event)
         self._process: SupervisorProcess | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
         self._waker: anyio.Event | None = None
         self._order = count()
-        self._by_process: dict[Process, Child] = {}
+        self._by_ref: dict[ActorRef[Any], Child] = {}
         self._exits: deque[Process] = deque()
         self._requests = RequestQueue()
         self._starting: Process | None = None
@@ -83,11 +84,6 @@ class Nursery(ABC):
     def _made(self, child: Child, before: ActorRef[Any] | None) -> None:
         """Note that `child` has a new process; `before` is the reference of the one before."""
 
-    @property
-    def listeners(self) -> tuple[Callable[[Event], None], ...]:
-        """Who is told of events here and below."""
-        return self._report.listeners
-
     # -- for processes (Owner) -------------------------------------------------------------------------------------
 
     def spawn(self, fn: Callable[..., Coroutine[Any, Any, None]], *args: object, name: str) -> None:
@@ -107,7 +103,8 @@ class Nursery(ABC):
 
     def emit(self, event: Event) -> None:
         """Report `event` to the log and the listeners."""
-        self._report(event)
+        child = None if isinstance(event, (Restarting, GaveUp)) else self._by_ref.get(event.ref)
+        self.report(event, None if child is None else child.spec)
 
     @abstractmethod
     def fatal(self, error: BaseException) -> None:
@@ -195,7 +192,7 @@ class Nursery(ABC):
         child.status = ChildStatus.STARTING
         child.next_attempt_at = None
         child.started_at = anyio.current_time()
-        self._by_process[process] = child
+        self._by_ref[process.ref] = child
         self._made(child, before)
         return process
 
@@ -246,11 +243,11 @@ class Nursery(ABC):
         process = child.process
         if process is not None:
             assert process.reason is not None  # noqa: S101 - it has ended
-            self._by_process.pop(process, None)
             brutally = child.spec.shutdown == "brutal_kill" or self._killed
             as_told = ended_as_told(child.spec.restart, process.reason, brutally=brutally)
             if process.acknowledged and not process.ignored and not as_told:
                 self.emit(ShutdownError(ref=process.ref, child_id=child.spec.id, reason=process.reason))
+            self._by_ref.pop(process.ref, None)
             child.stopped(process.reason)
         else:
             child.stopped(None)
