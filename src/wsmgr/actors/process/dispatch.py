@@ -75,9 +75,11 @@ class Dispatcher:
                     answer = await handle_cast(item)
                     if answer is None and not self._noted:
                         continue
-                    taken, stop = ("cast", item), self.checked("handle_cast", answer)
+                    taken = ("cast", item)
+                    stop = self.checked("handle_cast", answer)
                 else:
-                    taken, stop = ("call", item), await self._handle_call(item)
+                    taken = ("call", item)
+                    stop = await self._handle_call(item)
             else:
                 found = mailbox.take()
                 if found is None:

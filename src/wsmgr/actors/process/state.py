@@ -31,9 +31,7 @@ def shown(actor: Actor[Any]) -> dict[str, Any]:
     }
 
 
-def replace_state(
-    actor: Actor[Any], change: Callable[[dict[str, Any]], Mapping[str, object]]
-) -> dict[str, Any]:
+def replace_state(actor: Actor[Any], change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """Set the attributes that `change` returns, all or none, and return the new state.
 
     Raises:
@@ -41,7 +39,7 @@ def replace_state(
         ValueError: It returned attributes that the actor does not have.
     """
     before = state_of(actor)
-    answer: object = change(dict(before))
+    answer = change(dict(before))
     if not isinstance(answer, Mapping):
         raise TypeError(
             f"replace_state needs a function that returns the new state, a mapping, not {answer!r}"
