@@ -25,7 +25,7 @@ from .process.calls import ReplyTo
 from .process.context import call_chain
 from .process.runner import ActorProcess
 from .process.system import SystemRequest
-from .process.watch import Statistics, TraceEvent, log_trace
+from .process.watch import Statistics, TraceEvent, Watch, log_trace
 from .reasons import NoProc
 from .ref import ActorRef
 
@@ -132,8 +132,9 @@ async def trace(
     """
 
     def begin(process: ActorProcess) -> None:
-        process.dispatcher.watch.sink = sink
-        process.dispatcher.watched()
+        watch = process.dispatcher.watch or Watch(process.ref)
+        watch.sink = sink
+        process.dispatcher.watch_by(watch)
 
     await _ask(ref, begin, timeout)
 
@@ -150,11 +151,11 @@ async def statistics(
     """
 
     def look(process: ActorProcess) -> Statistics | None:
-        watch = process.dispatcher.watch
+        watch = process.dispatcher.watch or Watch(process.ref)
         counted = watch.statistics()
         if on is not None:
             watch.count(on=on)
-            process.dispatcher.watched()
+            process.dispatcher.watch_by(watch)
         return counted
 
     return await _ask(ref, look, timeout)
@@ -176,6 +177,7 @@ async def _ask(ref: ActorRef[Any], operation: Callable[[ActorProcess], T], timeo
 
 def _status(process: ActorProcess) -> Status:
     mailbox, actor, ref = process.mailbox, process.actor, process.ref
+    watch = process.dispatcher.watch
     return Status(
         path=ref.path,
         id=ref.id,
@@ -193,5 +195,5 @@ def _status(process: ActorProcess) -> Status:
         links=tuple(process.links),
         monitored_by=len(process.monitors),
         state=actor.format_status(),
-        statistics=process.dispatcher.watch.statistics(),
+        statistics=None if watch is None else watch.statistics(),
     )

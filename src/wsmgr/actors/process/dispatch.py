@@ -15,7 +15,6 @@ from .calls import Call
 from .context import call_chain
 from .system import SystemRequest
 from .timers import Timer
-from .watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from .calls import ReplyTo
     from .mailbox import Kind, Mailbox, Taken
+    from .watch import Watch
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Dispatcher:
         current: What is being handled, or was when a callback raised: the message of a cast or of the runtime, or a
             `Call`; `NOTHING` in between.
         drained: Whether the last batch left nothing that may be handled now.
-        watch: Who looks at each callback.
+        watch: Who looks at each callback, or None.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Dispatcher:
     ) -> None:
         self.current: object = NOTHING
         self.drained = False
-        self.watch = Watch(ref)
+        self.watch: Watch | None = None
         self._actor = actor
         self._ref = ref
         self._mailbox = mailbox
@@ -118,9 +118,10 @@ class Dispatcher:
         else:
             self._changed_state = self._noted = True
 
-    def watched(self) -> None:
-        """Take note that somebody begins or ends to watch."""
-        self._mailbox.watch(on=self.watch.on)
+    def watch_by(self, watch: Watch) -> None:
+        """Let `watch` look at each callback for as long as it is on."""
+        self.watch = watch if watch.on else None
+        self._mailbox.watch(on=watch.on)
 
     def checked(self, callback: str, answer: object) -> Stop | None:
         """Return the answer of a callback that may answer None or `Stop`.
@@ -200,7 +201,7 @@ class Dispatcher:
         raise self.bad_return("handle_call", answer, "Reply, NoReply or Stop")
 
     def _watched(self, callback: str, message: object, running: Awaitable[T]) -> Awaitable[T]:
-        return self.watch.run(callback, message, running) if self.watch.on else running
+        return running if self.watch is None else self.watch.run(callback, message, running)
 
     def _owe(self, reply_to: ReplyTo) -> None:
         if reply_to.waiting:
