@@ -1,6 +1,7 @@
-"""The caretaker: starts every venue that is wanted and not running, and keeps the second's beat.
+"""The caretaker: starts the dialers, and every venue that is wanted and not running; keeps the second's beat.
 
-A venue that gave up is parked with its reason and tried again later and later; the others never notice. The beat closes
+A dialer that has run is restarted by its supervisor; one that cannot even be started is tried again by the same backoff. A
+venue that gave up is parked with its reason and tried again later and later. The others never notice. The beat closes
 one second of every counter's rate, and shows by its lateness how long the loop was blocked.
 """
 
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from wsmgr.actors import Actor, ActorRef, CallExitError, ChildSpec, Continue, Down, SupervisorError, Timer
+from wsmgr.actors.reasons import describe
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.runtime.dialer import RESTARTS, dialer_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wsmgr.manager.runtime.context import Context, VenueContext
+    from wsmgr.actors import DynamicSupervisor
+    from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 
 BEAT = 1.0
 LATE = 1.0
@@ -37,28 +41,50 @@ class _Retry:
     venue: str
 
 
+@frozen
+class _RetryDialer:
+    """A dialer that could not be started is tried again; `attempt` counts from 1."""
+
+    origin: str
+    attempt: int
+
+
 class Caretaker(Actor[Any]):
-    """Starts the venues and keeps the beat.
+    """Starts the dialers and the venues, and keeps the beat.
 
     Args:
         context: What the actors share.
+        origins: The supervisor of the dialers; it runs for as long as this caretaker.
+        dialer_spec: Returns the child specification of an origin's dialer.
         venue_spec: Returns the child specification of a venue's supervisor.
     """
 
-    def __init__(self, context: Context, venue_spec: Callable[[VenueContext], ChildSpec]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        origins: DynamicSupervisor,
+        dialer_spec: Callable[[OriginContext], ChildSpec],
+        venue_spec: Callable[[VenueContext], ChildSpec],
+    ) -> None:
         """Bind what the caretaker works with."""
         self._context = context
+        self._origins = origins
+        self._dialer_spec = dialer_spec
         self._venue_spec = venue_spec
         self._running: dict[int, str] = {}
         self._beat_at: float | None = None
 
     async def init(self) -> Continue:
-        """Start at once; the venues are for later."""
+        """Start at once; the dialers and the venues are for later."""
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
-        """Adopt the venues that run, start the others, and begin the beat."""
+        """Adopt what runs, start the rest, and begin the beat."""
         self.send_interval(BEAT, _Beat())
+        known = {child.id for child in self._origins.which_children()}
+        for origin in self._context.origins.values():
+            if self._dialer_spec(origin).id not in known:
+                await self._start_dialer(origin, attempt=1)
         for venue in self._context.venues.values():
             if venue.running is not None and venue.running.alive:
                 self._watch(venue, venue.running)
@@ -66,7 +92,7 @@ class Caretaker(Actor[Any]):
                 await self._start(venue)
 
     async def handle_info(self, message: object) -> None:
-        """Keep the beat; try a venue again that gave up."""
+        """Keep the beat; try again what gave up or could not be started."""
         match message:
             case Timer(message=_Beat()):
                 self._beat()
@@ -74,8 +100,20 @@ class Caretaker(Actor[Any]):
                 self._gave_up(message)
             case Timer(message=_Retry(name)):
                 await self._start(self._context.venues[name])
+            case Timer(message=_RetryDialer(name, attempt)):
+                await self._start_dialer(self._context.origins[name], attempt=attempt)
             case _:
                 pass
+
+    async def _start_dialer(self, origin: OriginContext, *, attempt: int) -> None:
+        try:
+            await self._origins.start_child(self._dialer_spec(origin))
+        except CallExitError:
+            # The supervisor of the dialers is ending; the caretaker that follows starts them.
+            return
+        except SupervisorError as error:
+            self._context.note(dialer_failed(origin, str(error)))
+            self.send_after(RESTARTS.delay(attempt), _RetryDialer(origin.origin.name, attempt + 1))
 
     async def _start(self, venue: VenueContext) -> None:
         supervisor = self._context.venue_supervisor
@@ -98,7 +136,8 @@ class Caretaker(Actor[Any]):
     def _gave_up(self, down: Down) -> None:
         name = self._running.pop(down.ref.id, None)
         if name is not None and not self._context.draining:
-            self._park(name, str(down.reason))
+            # Where the venue gave up, its record says why already.
+            self._park(name, self._context.venues[name].model.error or describe(down.reason))
 
     def _park(self, name: str, why: str) -> None:
         venue = self._context.venues[name]

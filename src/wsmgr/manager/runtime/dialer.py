@@ -2,6 +2,9 @@
 
 The decisions are in `model.dialling`, whose state outlives this actor; the dialer only carries grants to the links and wakes
 when the next one falls due.
+
+While it is down nobody of its origin dials, and nothing else changes: whoever tells it something goes on. A dialer that was
+restarted looks for itself who waits, so that no connection waits longer because its wish was lost with a mailbox.
 """
 
 from __future__ import annotations
@@ -11,11 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from wsmgr.actors import Actor, Continue, MailboxPolicy, Timer
+from wsmgr.actors import Actor, Backoff, Continue, Crash, ExitReason, MailboxPolicy, Timer
 from wsmgr.manager.model.connection import Connection, ConnectionState
+from wsmgr.manager.model.dialling import HEALTHY_AFTER, LONG_PROBE
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.reconciliation import priority
 
 if TYPE_CHECKING:
+    from wsmgr.actors import ActorRef
     from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+
+RESTARTS = Backoff(maximum=LONG_PROBE, reset=HEALTHY_AFTER)
+"""When a dialer that crashed is started again: at once, and then as seldom as it would dial itself."""
 
 _IDLE = {
     ConnectionState.DISCONNECTED,
@@ -116,13 +126,16 @@ class Dialer(Actor[Any]):
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
-        """Grant what an earlier dialer had not; a dial whose end it did not hear of is under way no more."""
-        self._origin.dialling.resume(
-            connection.id
-            for venue in self._venues()
-            for connection in venue.model.connections
-            if connection.state is ConnectionState.DIALLING
+        """Adopt what an earlier dialer left: a dial whose end it did not hear of is under way no more, and who waits has asked."""
+        dialling = self._origin.dialling
+        now = self._context.clock.monotonic()
+        found = [(venue, connection) for venue in self._venues() for connection in venue.model.connections]
+        dialling.resume(
+            connection.id for _, connection in found if connection.state is ConnectionState.DIALLING
         )
+        for venue, connection in found:
+            if _waiting_link(venue, connection) is not None:
+                dialling.request(connection.id, urgency(connection), now)
         self._grant()
 
     async def handle_cast(
@@ -150,13 +163,19 @@ class Dialer(Actor[Any]):
             self._timer = None
             self._grant()
 
+    async def terminate(self, reason: ExitReason) -> None:
+        """Tell of a crash: until the next dialer runs, nobody of this origin dials."""
+        if isinstance(reason, Crash):
+            self._context.note(dialer_failed(self._origin, f"{type(reason.error).__name__}: {reason.error}"))
+
     def _grant(self) -> None:
         now = self._context.clock.monotonic()
         granted, at = self._origin.dialling.grants(now)
         for name in granted:
             found = self._find(name)
-            link = found[0].links.get(name) if found is not None else None
+            link = _waiting_link(*found) if found is not None else None
             if link is None or not link.cast(DialGranted()):
+                # Nobody is there, or it has a socket by now: a grant that is not used would keep a scout from dialling.
                 self._origin.dialling.withdraw(name)
         self._show(now)
         if self._timer is not None:
@@ -195,3 +214,21 @@ class Dialer(Actor[Any]):
 
     def _venues(self) -> list[VenueContext]:
         return [venue for venue in self._context.venues.values() if venue.origin is self._origin]
+
+
+def urgency(connection: Connection) -> int:
+    """Return the rank of a connection's dial, 0 first: that of the most urgent subscription on it."""
+    return min((priority(entry) for entry in connection.members.values()), default=2)
+
+
+def dialer_failed(origin: OriginContext, error: str) -> Fact:
+    """Return the fact that an origin's dialer crashed or could not be started."""
+    return Fact(
+        kind="dialer_failed", level="error", actor=f"dialer:{origin.origin.name}", detail={"error": error}
+    )
+
+
+def _waiting_link(venue: VenueContext, connection: Connection) -> ActorRef[Any] | None:
+    """Return the link of a connection that waits for its turn, or None where none waits."""
+    link = venue.links.get(connection.id)
+    return link if link is not None and link.alive and connection.state in _IDLE else None

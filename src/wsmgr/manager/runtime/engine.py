@@ -194,10 +194,11 @@ class Engine:
         return [result for result in results if result is not None]
 
     async def consume(self, handle: Subscription, callback: Callback) -> ActorRef[Any]:
-        """Give what comes on a handle to a callback, under the tree's `consumers`; returns its actor."""
-        supervisor = self.context.consumer_supervisor
-        if supervisor is None:
-            raise ManagerClosedError("the manager has no consumers' supervisor: it is starting or ending")
+        """Give what comes on a handle to a callback, under the tree's `consumers`; returns its actor.
+
+        Raises:
+            ManagerClosedError: No consumer can be started now; the handle is released.
+        """
         spec = ChildSpec(
             f"callback:{handle.key}",
             lambda: CallbackConsumer(self.context, handle, callback),
@@ -205,7 +206,18 @@ class Engine:
             # The drain has given it time already.
             shutdown=1.0,
         )
-        return await supervisor.start_child(spec)
+        supervisor = self.context.consumer_supervisor
+        if supervisor is None:
+            handle.release()
+            raise ManagerClosedError("the manager has no consumers' supervisor: it is starting or ending")
+        try:
+            return await supervisor.start_child(spec)
+        except CallExitError as error:
+            handle.release()
+            raise ManagerClosedError(f"the consumer of {handle.key} could not be started: {error}") from error
+        except BaseException:
+            handle.release()
+            raise
 
     def join(
         self, subscription_id: str, *, policy: Policy | None = None, events: bool = False

@@ -24,9 +24,15 @@ from wsmgr.actors import (
 )
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
-from wsmgr.manager.model.reconciliation import priority
 from wsmgr.manager.model.subscription import State
-from wsmgr.manager.runtime.dialer import DialAccepted, DialGranted, DialRefused, DialWanted, SocketEnded
+from wsmgr.manager.runtime.dialer import (
+    DialAccepted,
+    DialGranted,
+    DialRefused,
+    DialWanted,
+    SocketEnded,
+    urgency,
+)
 from wsmgr.manager.runtime.session import ConnectionLostError, Opened, Session
 
 if TYPE_CHECKING:
@@ -110,10 +116,9 @@ class Link(StateMachine[Any]):
             del self._venue.links[self._connection.id]
 
     def _ask(self) -> None:
-        """Ask the dialer for a turn, and once more now and then: a dialer that was restarted has forgotten."""
+        """Ask the dialer for a turn, and once more now and then."""
         self._to(ConnectionState.DISCONNECTED, timeout=ASK_AGAIN)
-        urgency = min((priority(entry) for entry in self._connection.members.values()), default=2)
-        self._tell_dialer(DialWanted(self._connection.id, urgency))
+        self._tell_dialer(DialWanted(self._connection.id, urgency(self._connection)))
 
     async def _start_session(self) -> None:
         spec = ChildSpec(

@@ -7,16 +7,19 @@
     │   └── writer                    SQLite on its thread
     ├── core                          rest_for_one
     │   ├── registry                  owns the plain objects
-    │   ├── origins                   one_for_one: one dialer per origin
+    │   ├── origins                   dynamic: one dialer per origin; each restarts with backoff, however often
     │   ├── venues                    dynamic, children temporary
     │   │   └── venue:<name>          rest_for_one
     │   │       ├── connections       dynamic, children temporary
     │   │       │   └── <connection>  one_for_all: link, session
     │   │       └── keeper
     │   └── caretaker
-    ├── consumers                     dynamic, temporary: one per callback
+    ├── consumers                     dynamic, children temporary: one per callback
     ├── edge                          what the daemon serves
     └── drain                         started last, so stopped first
+
+One child that crashes without end never costs its siblings anything: under each dynamic supervisor it is either temporary,
+and started again by a schedule of its own, or it restarts with a backoff inside a budget that this can never use up.
 """
 
 from __future__ import annotations
@@ -24,9 +27,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from wsmgr.actors import Backoff, ChildSpec, DynamicSupervisor, Supervisor
+from wsmgr.actors import Backoff, ChildSpec, DynamicSupervisor, Event, GaveUp, Supervisor
+from wsmgr.actors.reasons import describe
 from wsmgr.manager.runtime.caretaker import Caretaker
-from wsmgr.manager.runtime.dialer import Dialer
+from wsmgr.manager.runtime.dialer import RESTARTS, Dialer
 from wsmgr.manager.runtime.drain import Drain
 from wsmgr.manager.runtime.keeper import Keeper
 from wsmgr.manager.runtime.link import Link
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 BUDGET = 3
 PERIOD = 60.0
 UNLIMITED = 100_000
-"""A budget that backoff keeps from ever being used up: the store, and what the daemon serves, may be down for hours."""
+"""A budget that backoff keeps from ever being used up: the store, a dialer, and what the daemon serves may be down for hours."""
 
 MakeWriter = Callable[[], Scribe]
 MakeEdge = Callable[[], Sequence[ChildSpec]]
@@ -86,7 +90,7 @@ def connection_spec(context: Context, venue: VenueContext, connection: Connectio
 
 
 def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
-    """Return the child specification of one venue."""
+    """Return the child specification of one venue; when it gives up, its record says what was one crash too many."""
 
     def connections() -> DynamicSupervisor:
         venue.connections = DynamicSupervisor(max_restarts=BUDGET, max_seconds=PERIOD)
@@ -95,7 +99,11 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
         return venue.connections
 
     def start() -> Supervisor:
-        return Supervisor(
+        def note_why(event: Event) -> None:
+            if isinstance(event, GaveUp) and event.supervisor is supervisor.ref:
+                venue.model.error = f"{event.child_id}: {describe(event.reason)}"
+
+        supervisor = Supervisor(
             [
                 _supervisor("connections", connections),
                 ChildSpec(
@@ -106,9 +114,16 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
             strategy="rest_for_one",
             max_restarts=BUDGET,
             max_seconds=PERIOD,
+            on_event=note_why,
         )
+        return supervisor
 
     return ChildSpec(f"venue:{venue.model.name}", start, type="supervisor", restart="temporary")
+
+
+def dialer_spec(context: Context, origin: OriginContext) -> ChildSpec:
+    """Return the child specification of an origin's dialer."""
+    return ChildSpec(f"dialer:{origin.origin.name}", lambda: Dialer(context, origin), backoff=RESTARTS)
 
 
 def _store(ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
@@ -125,6 +140,21 @@ def _store(ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
 
 
 def _core(context: Context) -> Supervisor:
+    dialers: DynamicSupervisor
+
+    def origins() -> DynamicSupervisor:
+        nonlocal dialers
+        dialers = DynamicSupervisor(max_restarts=UNLIMITED, max_seconds=PERIOD)
+        return dialers
+
+    def caretaker() -> Caretaker:
+        return Caretaker(
+            context,
+            dialers,
+            lambda origin: dialer_spec(context, origin),
+            lambda venue: venue_spec(context, venue),
+        )
+
     def venues() -> DynamicSupervisor:
         context.venue_supervisor = DynamicSupervisor(max_restarts=BUDGET, max_seconds=PERIOD)
         return context.venue_supervisor
@@ -132,22 +162,11 @@ def _core(context: Context) -> Supervisor:
     return Supervisor(
         [
             ChildSpec("registry", lambda: RegistryOwner(context.registry)),
-            _supervisor("origins", lambda: _origins(context)),
+            _supervisor("origins", origins),
             _supervisor("venues", venues),
-            ChildSpec("caretaker", lambda: Caretaker(context, lambda venue: venue_spec(context, venue))),
+            ChildSpec("caretaker", caretaker),
         ],
         strategy="rest_for_one",
-        max_restarts=BUDGET,
-        max_seconds=PERIOD,
-    )
-
-
-def _origins(context: Context) -> Supervisor:
-    def dialer(origin: OriginContext) -> ChildSpec:
-        return ChildSpec(f"dialer:{origin.origin.name}", lambda: Dialer(context, origin))
-
-    return Supervisor(
-        [dialer(origin) for origin in context.origins.values()],
         max_restarts=BUDGET,
         max_seconds=PERIOD,
     )
