@@ -25,6 +25,8 @@ from .errors import (
     DeadRefError,
     ForeignCancellationError,
     LeakError,
+    LoopThreadError,
+    LoopTimeoutError,
     MailboxFullError,
     MaxChildrenError,
     NotAnActorError,
@@ -36,7 +38,8 @@ from .errors import (
     SupervisorGaveUpError,
     SupervisorKilledError,
 )
-from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
+from .events import DeadLetter, Event, Exited, GaveUp, Restarting, ShutdownError, Started, StartFailed, Zombie
+from .from_thread import ThreadRef
 from .introspection import (
     Status,
     get_state,
@@ -69,6 +72,7 @@ from .spec import ChildSpec
 from .state_machine import StateMachine
 from .supervision.child import ChildCounts, ChildInfo, ChildStatus
 from .supervisor import Supervisor
+from .task_supervisor import TaskRef, TaskSupervisor
 
 __all__ = [
     "Actor",
@@ -107,6 +111,8 @@ __all__ = [
     "Ignore",
     "Killed",
     "LeakError",
+    "LoopThreadError",
+    "LoopTimeoutError",
     "MailboxFullError",
     "MailboxPolicy",
     "MaxChildrenError",
@@ -124,6 +130,7 @@ __all__ = [
     "Shutdown",
     "ShutdownError",
     "StartError",
+    "StartFailed",
     "StartTimeoutError",
     "Started",
     "StateMachine",
@@ -135,6 +142,9 @@ __all__ = [
     "SupervisorError",
     "SupervisorGaveUpError",
     "SupervisorKilledError",
+    "TaskRef",
+    "TaskSupervisor",
+    "ThreadRef",
     "Timer",
     "TraceEvent",
     "Via",

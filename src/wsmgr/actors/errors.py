@@ -5,6 +5,7 @@
     ActorError
     ├── CallError                    a call did not bring an answer
     │   ├── CallTimeoutError         in time; the request may still be carried out (also a TimeoutError)
+    │   │   └── LoopTimeoutError     from a thread: the loop did not take it in time; it will not be carried out
     │   ├── CallExitError            the process ended first; `.reason` says why
     │   │   └── CallCycleError       the answer would wait for the asker: a self-call, or a cycle of calls
     │   └── MailboxFullError         the mailbox was full and the request was not taken
@@ -13,7 +14,8 @@
     ├── ForeignCancellationError     a cancellation that nobody asked for ended a process
     ├── StartTimeoutError            `init` took longer than `start_timeout`
     ├── OutsideActorError            only code that runs in an actor can do that
-    ├── NotAnActorError              mail for a supervisor, or a start function that made no actor
+    ├── NotAnActorError              mail for a supervisor or a task, or a start function that made no actor
+    ├── LoopThreadError              from a thread: it is the loop's own, which would wait for itself
     ├── AlreadyRegisteredError       the name is taken
     ├── DeadRefError                 a name for a process that has ended
     ├── LeakError                    (testing) something was left running
@@ -55,10 +57,27 @@ class CallTimeoutError(CallError, TimeoutError):
         timeout: Seconds that were waited.
     """
 
-    def __init__(self, ref: ActorRef[Any], timeout: float) -> None:
-        super().__init__(f"{ref} did not answer within {timeout:g} s; the request may still be carried out")
+    def __init__(self, ref: ActorRef[Any], timeout: float, message: str | None = None) -> None:
+        super().__init__(
+            message or f"{ref} did not answer within {timeout:g} s; the request may still be carried out"
+        )
         self.ref = ref
         self.timeout = timeout
+
+
+class LoopTimeoutError(CallTimeoutError):
+    """The event loop did not take the request of another thread in time. It will not be carried out."""
+
+    def __init__(self, ref: ActorRef[Any], timeout: float) -> None:
+        super().__init__(
+            ref,
+            timeout,
+            f"the event loop of {ref} did not take the request within {timeout:g} s; it will not be carried out",
+        )
+
+
+class LoopThreadError(ActorError, RuntimeError):
+    """A method that blocks was called in the thread of the very loop that it would wait for."""
 
 
 class CallExitError(CallError):

@@ -57,6 +57,21 @@ class Exited:
 
 
 @frozen(kw_only=True)
+class StartFailed:
+    """A start function raised, or made no actor: there is no process that could tell of it.
+
+    Attributes:
+        supervisor: Who called it.
+        child_id: For whom.
+        reason: What happened: a `Crash`.
+    """
+
+    supervisor: ActorRef[Any]
+    child_id: object
+    reason: ExitReason
+
+
+@frozen(kw_only=True)
 class Restarting:
     """A child will be started again.
 
@@ -130,6 +145,8 @@ class DeadLetter:
         ref: For whom it was.
         count: How many so far.
         why: `exited`: the process had ended, or ended with mail in its box. `overflow`: the mailbox was full.
+            `crashed`: the key of its `conflate` raised. `supervisor`, `task`: neither reads mail. `late`: a thread
+            gave up before the loop took its cast.
     """
 
     ref: ActorRef[Any]
@@ -137,4 +154,4 @@ class DeadLetter:
     why: str
 
 
-Event: TypeAlias = Started | Exited | Restarting | GaveUp | ShutdownError | Zombie | DeadLetter
+Event: TypeAlias = Started | Exited | StartFailed | Restarting | GaveUp | ShutdownError | Zombie | DeadLetter

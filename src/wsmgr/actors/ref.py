@@ -15,6 +15,7 @@ from anyio.lowlevel import current_token
 
 from .errors import CallCycleError, CallExitError, CallTimeoutError, OutsideActorError
 from .events import DeadLetter
+from .from_thread import ThreadRef
 from .messages import Down
 from .process.calls import ReplyTo
 from .process.context import call_chain, current_actor
@@ -214,6 +215,11 @@ class ActorRef(Generic[Msg_contra]):
         one that delivers `Down`.
         """
         return Monitor(self, None)
+
+    @property
+    def from_thread(self) -> ThreadRef[Msg_contra]:
+        """The same actor for other threads: its `cast` and `call` block the thread that calls them."""
+        return ThreadRef(self)
 
     def link(self) -> None:
         """Link the actor that runs this code with this process: when one crashes the other is told.

@@ -186,7 +186,7 @@ class Supervisor(SupervisorBase):
     def _known(self) -> Iterable[Child]:
         return self._children.values()
 
-    def _made(self, child: Child, before: ActorRef[Any] | None) -> None:
+    def _known_as(self, child: Child, before: ActorRef[Any] | None) -> None:
         """Nothing to note: children are known by id."""
 
     def _remove(self, child: Child) -> None:
@@ -206,9 +206,7 @@ class Supervisor(SupervisorBase):
     async def _not_restarted(self, child: Child, verdict: Verdict) -> None:
         if verdict is Verdict.FORGET:
             self._remove(child)
-        others = any(
-            other.spec.significant and other.process is not None for other in self._children.values()
-        )
+        others = any(other.spec.significant and not other.ended for other in self._children.values())
         if shuts_down(self._auto_shutdown, significant=child.spec.significant, others_running=others):
             self.stop(Shutdown())
 

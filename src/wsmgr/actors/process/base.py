@@ -15,7 +15,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wsmgr.actors.events import Exited, Started
-from wsmgr.actors.reasons import ExitReason, NoProc
+from wsmgr.actors.reasons import Crash, ExitReason
+
+from .context import current_actor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -51,6 +53,7 @@ class Process(ABC):
     Attributes:
         ref: The handle that others have.
         child_id: The id in the child's spec.
+        begun: Whether its task runs.
         acknowledged: Whether the start is done.
         ignored: Whether `init` answered `Ignore`.
         healthy: Whether it said that it does what it is for.
@@ -68,6 +71,7 @@ class Process(ABC):
         self.ref = ref
         self.owner = owner
         self.child_id = child_id
+        self.begun = False
         self.acknowledged = False
         self.ignored = False
         self.healthy = False
@@ -79,9 +83,22 @@ class Process(ABC):
         self._restarts = restarts
         ref.process = self
 
-    @abstractmethod
     async def run(self) -> None:
-        """Live, and end by `finish`. Never raises but `GeneratorExit`."""
+        """Live, and end by `finish`. Never raises but `GeneratorExit`.
+
+        On trio a Ctrl-C is raised in whatever code it finds, the runtime's own included: it ends the program in order.
+        """
+        self.begun = True
+        current_actor.set(self.ref)
+        try:
+            await self.live()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.owner.fatal(error)
+            self.finish(self.reason or Crash(error))
+
+    @abstractmethod
+    async def live(self) -> None:
+        """Live, and end by `finish`."""
 
     @abstractmethod
     def shutdown(self, reason: ExitReason) -> None:
@@ -121,12 +138,12 @@ class Process(ABC):
         return 0
 
     def link(self, other: ActorRef[Any]) -> None:
-        """Link both processes; one that is gone already answers with the signal `NoProc()`."""
+        """Link both processes; one that is gone already answers with a signal: `NoProc()`, a task how it ended."""
         peer = other.process
         if peer is self:
             return
         if peer is None:
-            self.exit_signal(other, NoProc(), kill=False)
+            self.exit_signal(other, other.late_reason, kill=False)
             return
         self.links[other] = None
         peer.links[self.ref] = None
@@ -145,7 +162,10 @@ class Process(ABC):
         self.owner.child_started(self)
 
     def finish(self, reason: ExitReason, masked: BaseException | None = None) -> None:
-        """End with `reason`, in the order that the module promises. Synchronous: nothing comes between."""
+        """End with `reason`, in the order that the module promises. Synchronous: nothing comes between.
+
+        It can be called again when it was interrupted, and goes on.
+        """
         for undo in list(self.at_exit):
             undo()
         self.reason = self.ref.exit_reason = reason
@@ -165,15 +185,15 @@ class Process(ABC):
                 status=status,
             )
         )
-        for ref in self.links:
+        for ref in list(self.links):
+            del self.links[ref]
             peer = ref.process
             if peer is not None:
                 peer.links.pop(self.ref, None)
                 peer.exit_signal(self.ref, reason, kill=False)
-        self.links.clear()
         for monitor in list(self.monitors):
+            del self.monitors[monitor]
             monitor.fire(reason)
-        self.monitors.clear()
         self.owner.child_ended(self)
 
     def post_mortem(self, reason: ExitReason) -> tuple[object, Mapping[str, object] | None]:  # noqa: ARG002

@@ -28,7 +28,7 @@ from wsmgr.actors.reasons import Crash, ExitReason, Killed, Normal, fatal_error,
 
 from .base import Process
 from .calls import Call
-from .context import call_chain, current_actor
+from .context import call_chain
 from .dispatch import Dispatcher
 from .helper_tasks import HelperTasks
 from .mailbox import Mailbox
@@ -229,9 +229,8 @@ class ActorProcess(Process):
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def live(self) -> None:
         """Live from `init` to the end."""
-        current_actor.set(self.ref)
         call_chain.set((self.ref,))
         outcome: ExitReason | None = None
         try:

@@ -103,42 +103,31 @@ class Watch:
 
     async def run(self, callback: str, message: object, running: Awaitable[T]) -> T:
         """Await a callback, with a look before and after."""
-        self._tell(TraceEvent(ref=self._ref, callback=callback, message=message))
+        self._tell(callback, message)
         started = perf_counter()
-        answer: T | None = None
-        error: BaseException | None = None
         try:
             answer = await running
-        except BaseException as caught:
-            error = caught
+        except BaseException as error:
+            seconds = self._add(callback, started)
+            self._tell(callback, message, error=error, seconds=seconds)
             raise
-        else:
-            return answer
-        finally:
-            seconds = perf_counter() - started
-            self._add(callback, seconds)
-            self._tell(
-                TraceEvent(
-                    ref=self._ref,
-                    callback=callback,
-                    message=message,
-                    answer=answer,
-                    error=error,
-                    seconds=seconds,
-                )
-            )
+        seconds = self._add(callback, started)
+        self._tell(callback, message, answer=answer, seconds=seconds)
+        return answer
 
-    def _add(self, callback: str, seconds: float) -> None:
+    def _add(self, callback: str, started: float) -> float:
+        seconds = perf_counter() - started
         self._counts[callback] += 1
         self._busy += seconds
         if seconds >= self._longest:
             self._longest, self._longest_callback = seconds, callback
+        return seconds
 
-    def _tell(self, event: TraceEvent) -> None:
+    def _tell(self, callback: str, message: object, **outcome: Any) -> None:  # noqa: ANN401 - the fields of the event
         if self.sink is None:
             return
         try:
-            self.sink(event)
+            self.sink(TraceEvent(ref=self._ref, callback=callback, message=message, **outcome))
         except Exception:  # noqa: BLE001 - a sink is somebody else's code
             self.sink = None
             _log.exception("the sink of a trace failed and is removed", extra={"actor": self._ref.path})

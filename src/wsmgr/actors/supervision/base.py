@@ -18,7 +18,14 @@ from anyio.lowlevel import checkpoint
 from wsmgr.actors.errors import ForeignCancellationError, StartError, SupervisorError
 from wsmgr.actors.events import Event, GaveUp, Restarting
 from wsmgr.actors.process.context import current_actor
-from wsmgr.actors.reasons import REACHED_MAX_RESTART_INTENSITY, Crash, ExitReason, NoProc, Shutdown
+from wsmgr.actors.reasons import (
+    REACHED_MAX_RESTART_INTENSITY,
+    Crash,
+    ExitReason,
+    NoProc,
+    Shutdown,
+    fatal_error,
+)
 from wsmgr.actors.ref import ActorRef
 from wsmgr.actors.validation import check_count, check_seconds
 
@@ -58,6 +65,7 @@ class SupervisorBase(Nursery):
         super().__init__(name or type(self).__name__, on_event)
         self._window = RestartWindow(max_restarts, max_seconds)
         self._root: Root | None = None
+        self._interrupted = False
         self._retries: list[tuple[float, int, Child]] = []
         self.gave_up: GaveUp | None = None
         """The event, once this supervisor has used up its budget."""
@@ -190,15 +198,9 @@ class SupervisorBase(Nursery):
     async def host(self) -> ExitReason:
         """Be the host task: return when all children are gone, with the reason."""
         async with anyio.create_task_group() as self._tasks:
-            try:
-                await self._serve()
-            except anyio.get_cancelled_exc_class() as error:
-                self._hit_by(error)
+            await self._whatever_hits(self._serve)
             while any(child.process is not None for child in self._known()):
-                try:
-                    await self._end_all()
-                except anyio.get_cancelled_exc_class() as error:
-                    self._hit_by(error)
+                await self._whatever_hits(self._end_all)
         assert self._stop_reason is not None  # noqa: S101 - `_serve` returns no earlier
         return self._stop_reason
 
@@ -334,6 +336,7 @@ class SupervisorBase(Nursery):
     async def _carry_out(self, request: Request) -> None:
         if not request.reply_to.waiting:
             return
+        self._in_hand = request
         try:
             request.reply_to.reply(await request.operation())
         except Exception as error:  # noqa: BLE001 - the crash boundary: it goes to whoever asked
@@ -341,6 +344,28 @@ class SupervisorBase(Nursery):
         except BaseException:
             request.reply_to.fail(self._gone())
             raise
+        finally:
+            self._in_hand = None
+
+    async def _whatever_hits(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do a step of the host; what hits this task meanwhile begins the end of the supervisor, in order.
+
+        That is a native cancellation, and on trio a Ctrl-C: it is raised in whatever task it finds. Another one kills
+        what still takes its time.
+        """
+        try:
+            await step()
+        except anyio.get_cancelled_exc_class() as error:
+            self._hit_by(error)
+        except BaseException as error:
+            fatal = fatal_error(error)
+            if fatal is None:
+                raise
+            self.fatal(fatal)
+            if self._interrupted:
+                self.kill()
+            self._interrupted = True
+            self.stop(Shutdown(f"{type(fatal).__name__} in the supervisor"))
 
     def _hit_by(self, error: BaseException) -> None:
         self.cancelled_by = self.cancelled_by or error

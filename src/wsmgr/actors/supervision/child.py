@@ -83,7 +83,11 @@ class ChildCounts:
 
 @define(eq=False)
 class Child:
-    """What a supervisor knows of one child; only the supervisor's own task changes it."""
+    """What a supervisor knows of one child; only the supervisor's own task changes it.
+
+    Attributes:
+        ref: The reference by which others know it: of the last process that had acknowledged its start.
+    """
 
     spec: ChildSpec
     status: ChildStatus = ChildStatus.STARTING
@@ -112,6 +116,11 @@ class Child:
         self.failures += 1
         return self.failures, backoff.delay(self.failures)
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is no process, and none is planned."""
+        return self.process is None and self.status is not ChildStatus.RESTARTING
+
     def stopped(self, reason: ExitReason | None) -> None:
         """Note that there is no process, and none is planned."""
         self.status = ChildStatus.STOPPED
@@ -126,7 +135,7 @@ class Child:
             id=self.spec.id,
             type=self.spec.type,
             status=self.status,
-            ref=None if self.process is None else self.ref,
+            ref=None if self.process is None else self.process.ref,
             restarts=self.restarts,
             next_attempt_at=self.next_attempt_at,
             reason=self.reason,

@@ -19,17 +19,18 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from wsmgr.actors.actor import Actor
 from wsmgr.actors.errors import CallExitError, NotAnActorError, StartTimeoutError
-from wsmgr.actors.events import GaveUp, Restarting, ShutdownError, Zombie
+from wsmgr.actors.events import GaveUp, Restarting, ShutdownError, StartFailed, Zombie
 from wsmgr.actors.process.runner import ActorProcess
 from wsmgr.actors.process.stacks import stack_of
 from wsmgr.actors.reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
 
 from .child import Child, ChildInfo, ChildStatus
 from .report import Reporter
-from .requests import RequestQueue
+from .requests import Request, RequestQueue, comes_from
 from .restart import ended_as_told
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from wsmgr.actors.ref import ActorRef
 
     from .supervisor_process import SupervisorProcess
+
+TELL_AT_ONCE = 128
+"""Children that are told to end before some may do so. On trio each that was told and has not ended holds a traceback, and
+thousands of them cost a full collection of garbage."""
 
 KILL_GRACE = 5.0
 """Seconds that a killed child may take before it is reported as a zombie."""
@@ -58,6 +63,7 @@ class Nursery(ABC):
         self._by_ref: dict[ActorRef[Any], Child] = {}
         self._exits: deque[Process] = deque()
         self._requests = RequestQueue()
+        self._in_hand: Request | None = None
         self._starting: Process | None = None
         self._ending: dict[Process, Child] = {}
         self._kills: dict[Process, float] = {}
@@ -81,8 +87,8 @@ class Nursery(ABC):
         """Return everything from here down as it is now."""
 
     @abstractmethod
-    def _made(self, child: Child, before: ActorRef[Any] | None) -> None:
-        """Note that `child` has a new process; `before` is the reference of the one before."""
+    def _known_as(self, child: Child, before: ActorRef[Any] | None) -> None:
+        """Note that others know `child` by another reference now than by `before`."""
 
     # -- for processes (Owner) -------------------------------------------------------------------------------------
 
@@ -103,7 +109,7 @@ class Nursery(ABC):
 
     def emit(self, event: Event) -> None:
         """Report `event` to the log and the listeners."""
-        child = None if isinstance(event, (Restarting, GaveUp)) else self._by_ref.get(event.ref)
+        child = None if isinstance(event, (Restarting, GaveUp, StartFailed)) else self._by_ref.get(event.ref)
         self.report(event, None if child is None else child.spec)
 
     @abstractmethod
@@ -122,11 +128,13 @@ class Nursery(ABC):
         made = self._make(child)
         if isinstance(made, Crash):
             child.stopped(made)
+            self.report(StartFailed(supervisor=self.ref, child_id=child.spec.id, reason=made), child.spec)
             return made
         failure = await self._acknowledged(child, made)
         child.ignored = made.ignored
         if made.acknowledged and not made.ignored and failure is None:
             child.status = ChildStatus.RUNNING
+            self._name(child, made.ref)
             return None
         await self._end([child])
         if made.ignored:
@@ -156,12 +164,15 @@ class Nursery(ABC):
         """End these children at the same time, each within its own budget; they are `STOPPED` afterwards."""
         # What is left in there is from an end that a native cancellation interrupted; it comes again.
         self._forget_ends()
-        for child in children:
+        for number, child in enumerate(children, 1):
             process = child.process
             if process is not None and process.reason is None:
                 self._ending[process] = child
                 child.status = ChildStatus.STOPPING
                 self._tell(child, process)
+            if number % TELL_AT_ONCE == 0:
+                await checkpoint()
+        await self._forget_what_never_ran()
         self._refuse_blocked()
         while self._ending:
             if self._killed:
@@ -177,7 +188,7 @@ class Nursery(ABC):
     # -- one child -------------------------------------------------------------------------------------------------
 
     def _make(self, child: Child) -> Process | Crash:
-        spec, before = child.spec, child.ref
+        spec = child.spec
         try:
             made = spec.start()
             process = self._process_for(made, child)
@@ -186,15 +197,21 @@ class Nursery(ABC):
             if fatal is not None:
                 self.fatal(fatal)
             return Crash(error)
-        child.ref = process.ref
         child.process = process
         child.supervisor = made if isinstance(made, Nursery) else None
         child.status = ChildStatus.STARTING
         child.next_attempt_at = None
         child.started_at = anyio.current_time()
         self._by_ref[process.ref] = child
-        self._made(child, before)
+        if child.ref is None:
+            self._name(child, process.ref)
         return process
+
+    def _name(self, child: Child, ref: ActorRef[Any]) -> None:
+        """Let others know `child` by `ref`: its first process, then each that has acknowledged its start."""
+        before, child.ref = child.ref, ref
+        if before is not ref:
+            self._known_as(child, before)
 
     def _process_for(self, made: Actor[Any] | Nursery, child: Child) -> Process:
         spec = child.spec
@@ -206,6 +223,17 @@ class Nursery(ABC):
             ref = made.ref_class(str(spec.id), self.ref, self.emit)
             return ActorProcess(made, ref, self, spec.id, child.restarts)
         raise NotAnActorError(f"start of child {spec.id!r}, a {spec.type}, returned {made!r}")
+
+    async def _forget_what_never_ran(self) -> None:
+        """End the processes that have no task: a Ctrl-C came between making one and running it."""
+        if all(process.begun for process in self._ending):
+            return
+        # Their tasks may also just not have had their turn.
+        await checkpoint()
+        await checkpoint()
+        for process in list(self._ending):
+            if not process.begun:
+                process.finish(Shutdown())
 
     def _forget_ends(self) -> None:
         self._ending.clear()
@@ -220,6 +248,9 @@ class Nursery(ABC):
         process.shutdown(Shutdown())
         if not isinstance(shutdown, str):
             self._set_deadline(process, shutdown)
+        if not process.acknowledged:
+            # An `init` that never ends must not outlive its `start_timeout`, whatever the `shutdown`.
+            self._set_deadline(process, child.started_at + child.spec.start_timeout - anyio.current_time())
 
     def _kill(self, process: Process) -> None:
         if process not in self._kills:
@@ -263,8 +294,14 @@ class Nursery(ABC):
         if deadline == math.inf:
             await event.wait()
         else:
-            with anyio.CancelScope(deadline=deadline):
-                await event.wait()
+            # A start is acknowledged within a turn or two, as a rule: then no timer has to be armed.
+            for _ in range(2):
+                await checkpoint()
+                if event.is_set():
+                    break
+            else:
+                with anyio.CancelScope(deadline=deadline):
+                    await event.wait()
         self._waker = None
 
     def _wake(self) -> None:
@@ -293,5 +330,8 @@ class Nursery(ABC):
         return waits_for
 
     def _refuse_blocked(self) -> None:
+        blockers = self._blockers()
+        if self._in_hand is not None and comes_from(blockers, self._in_hand.caller):
+            self._in_hand.reply_to.fail(self._blocked())
         if self._requests:
-            self._requests.refuse(self._blockers(), self._blocked())
+            self._requests.refuse(blockers, self._blocked())

@@ -12,7 +12,16 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from wsmgr.actors.events import DeadLetter, Exited, GaveUp, Restarting, ShutdownError, Started, Zombie
+from wsmgr.actors.events import (
+    DeadLetter,
+    Exited,
+    GaveUp,
+    Restarting,
+    ShutdownError,
+    Started,
+    StartFailed,
+    Zombie,
+)
 from wsmgr.actors.reasons import Crash, describe, is_expected
 
 if TYPE_CHECKING:
@@ -20,6 +29,8 @@ if TYPE_CHECKING:
 
     from wsmgr.actors.events import Event
     from wsmgr.actors.spec import ChildSpec
+
+_OF_SUPERVISORS = (StartFailed, Restarting, GaveUp)
 
 _log = logging.getLogger("wsmgr.actors")
 
@@ -70,14 +81,14 @@ def _write(event: Event, spec: ChildSpec | None) -> None:
 
 def _fields(event: Event, spec: ChildSpec | None) -> dict[str, object]:
     """Return the fields of OTP's report that says the same, and what else is to say."""
-    above = event.supervisor if isinstance(event, (Restarting, GaveUp)) else event.ref.parent
+    above = event.supervisor if isinstance(event, _OF_SUPERVISORS) else event.ref.parent
     found: dict[str, object] = {
         "event": type(event).__name__,
         "supervisor": None if above is None else above.path,
     }
     if isinstance(event, DeadLetter):
         return found | {"actor": str(event.ref), "count": event.count, "why": event.why}
-    pid = None if isinstance(event, (Restarting, GaveUp)) else str(event.ref)
+    pid = None if isinstance(event, _OF_SUPERVISORS) else str(event.ref)
     offender: dict[str, object] = {"id": str(event.child_id), "pid": pid}
     if spec is not None:
         offender |= {"restart": spec.restart, "shutdown": spec.shutdown, "type": spec.type}
@@ -87,6 +98,8 @@ def _fields(event: Event, spec: ChildSpec | None) -> dict[str, object]:
             return found | {"restarts": restarts}
         case Zombie(stack=stack):
             return found | {"stack": stack}
+        case StartFailed(reason=reason):
+            return found | {"error_context": "start_error", "reason": describe(reason)}
         case ShutdownError(reason=reason):
             return found | {"error_context": "shutdown_error", "reason": describe(reason)}
         case GaveUp(reason=reason, why=why):
@@ -111,6 +124,8 @@ def _level(event: Event) -> tuple[int, BaseException | None]:
                 # Its author says that this end is part of the work, such as a connection that was lost.
                 return logging.INFO, None
             return logging.ERROR, reason.error if isinstance(reason, Crash) else masked
+        case StartFailed(reason=reason):
+            return logging.ERROR, reason.error if isinstance(reason, Crash) else None
         case GaveUp() | ShutdownError() | Zombie():
             return logging.ERROR, None
         case DeadLetter(why="exited", ref=ref) if ref.exit_reason is not None and is_expected(
@@ -130,6 +145,8 @@ def _sentence(event: Event) -> str:
             return f"{ref} started" + (f" (restart {restarts})" if restarts else "")
         case Exited(ref=ref, reason=reason, masked=masked):
             return f"{ref} ended: {describe(reason)}" + (f"; on the way it met {masked!r}" if masked else "")
+        case StartFailed(supervisor=ref, child_id=child_id, reason=reason):
+            return f"{ref} cannot start {child_id!r}: {describe(reason)}"
         case Restarting(supervisor=ref, child_id=child_id, delay=delay, attempt=attempt):
             return f"{ref} restarts {child_id!r} in {delay:.3g} s (attempt {attempt})"
         case GaveUp(supervisor=ref, child_id=child_id, reason=reason, why=why):

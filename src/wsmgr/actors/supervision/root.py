@@ -92,7 +92,7 @@ class Root:
         try:
             await self._settled.wait()
         except BaseException as error:
-            await self._body.__aexit__(type(error), error, error.__traceback__)
+            await self.leave(error)
             raise
         if not self._process.acknowledged:
             await self._body.__aexit__(None, None, None)
@@ -105,7 +105,7 @@ class Root:
         self._has_body = False
         self._supervisor.stop(Shutdown())
         with anyio.CancelScope(shield=True):
-            await self._over.wait()
+            error = await self._wait_for_the_end() or error
         if error is None or is_cancellation(error):
             traceback = None if error is None else error.__traceback__
             handled = await self._body.__aexit__(None if error is None else type(error), error, traceback)
@@ -118,6 +118,20 @@ class Root:
         if verdict is not None:
             raise verdict
         return bool(handled)
+
+    async def _wait_for_the_end(self) -> BaseException | None:
+        """Wait until the supervisor is gone, whatever hits this task meanwhile, and return that."""
+        hit: BaseException | None = None
+        while not self._over.is_set():
+            try:
+                await self._over.wait()
+            except anyio.get_cancelled_exc_class() as cancellation:
+                hit = hit or cancellation
+            except KeyboardInterrupt as interrupt:
+                # The second one, most likely: whoever still says good-bye is killed.
+                hit = interrupt
+                self._supervisor.kill()
+        return hit
 
     async def _beside(self) -> None:
         assert self._body is not None  # noqa: S101 - `enter` came first

@@ -8,7 +8,7 @@ import anyio
 
 from wsmgr.actors.errors import ForeignCancellationError, NotAnActorError
 from wsmgr.actors.process.base import Process
-from wsmgr.actors.process.context import call_chain, current_actor
+from wsmgr.actors.process.context import call_chain
 from wsmgr.actors.reasons import Crash, ExitReason, Killed
 
 if TYPE_CHECKING:
@@ -33,9 +33,8 @@ class SupervisorProcess(Process):
         self._supervisor = supervisor
         self._killed = False
 
-    async def run(self) -> None:
+    async def live(self) -> None:
         """Host the children until they are gone."""
-        current_actor.set(self.ref)
         call_chain.set(())
         reason: ExitReason
         try:
