@@ -20,6 +20,7 @@ from .messages import Down
 from .process.calls import ReplyTo
 from .process.context import call_chain, current_actor
 from .reasons import Killed, NoProc, Normal, check_reason
+from .validation import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 Msg_contra = TypeVar("Msg_contra", contravariant=True)
 
 _ids = count(1)
+
+DEFAULT_TIMEOUT = 5.0
+"""Seconds that a call waits for its answer, as in OTP."""
 
 
 class Home:
@@ -139,7 +143,7 @@ class ActorRef(Generic[Msg_contra]):
                 return
             await process.wait_for_space()
 
-    async def call(self, request: object, *, timeout: float = 5.0) -> Any:  # noqa: ANN401 - an answer is Any by nature
+    async def call(self, request: object, *, timeout: float = DEFAULT_TIMEOUT) -> Any:  # noqa: ANN401 - an answer is Any by nature
         """Ask the actor and return the answer of its `handle_call`.
 
         It never hangs: it ends with the answer, after `timeout`, or with the actor. When it is cancelled or times
@@ -156,6 +160,8 @@ class ActorRef(Generic[Msg_contra]):
             MailboxFullError: The request was not accepted, or was pushed out.
             RejectError: What the actor raised to refuse; it lives on.
         """
+        if timeout != DEFAULT_TIMEOUT:
+            check_seconds("timeout", timeout, infinite=True)
         process = self.process
         if process is None:
             raise CallExitError(self, NoProc())
@@ -195,6 +201,7 @@ class ActorRef(Generic[Msg_contra]):
             CallTimeoutError: It has not ended in time; the request stands.
             CallCycleError: It waits for the caller.
         """
+        check_seconds("timeout", timeout, infinite=True)
         wanted = Normal() if reason is None else reason
         check_reason(wanted)
         process = self.process

@@ -201,6 +201,7 @@ class SupervisorBase(Nursery):
             await self._whatever_hits(self._serve)
             while any(child.process is not None for child in self._known()):
                 await self._whatever_hits(self._end_all)
+            self._clear()
         assert self._stop_reason is not None  # noqa: S101 - `_serve` returns no earlier
         return self._stop_reason
 
@@ -234,6 +235,13 @@ class SupervisorBase(Nursery):
     async def _end_all(self) -> None:
         """End all children."""
 
+    def _clear(self) -> None:
+        """Forget what was still planned; everybody is gone."""
+        self._retries.clear()
+        self._exits.clear()
+        for child in self._known():
+            child.stopped(None)
+
     async def _ask(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Let the host carry out `operation` and return its result.
 
@@ -254,7 +262,7 @@ class SupervisorBase(Nursery):
     def _give_up(self, child: Child, why: str) -> None:
         reason = child.reason or NoProc()
         self.gave_up = GaveUp(supervisor=self.ref, child_id=child.spec.id, reason=reason, why=why)
-        self.report(self.gave_up, child.spec)
+        self._announce(self.gave_up, child.spec)
         self.stop(Shutdown(why))
 
     # -- the host --------------------------------------------------------------------------------------------------
@@ -302,7 +310,7 @@ class SupervisorBase(Nursery):
         child.next_attempt_at = anyio.current_time() + delay
         heapq.heappush(self._retries, (child.next_attempt_at, next(self._order), child))
         if delay > 0.0:
-            self._announce(child, delay, attempt)
+            self._announce_restart(child, delay, attempt)
 
     async def _retry(self, due_at: float, _order: int, child: Child) -> None:
         await checkpoint()
@@ -317,13 +325,13 @@ class SupervisorBase(Nursery):
         if not self._window.admit(anyio.current_time()):
             self._give_up(child, REACHED_MAX_RESTART_INTENSITY)
             return
-        self._announce(child, 0.0, attempt)
+        self._announce_restart(child, 0.0, attempt)
         await self._end_group(child)
         failed = await self._start_group(child)
         if failed is not None and self._stop_reason is None:
             await self._restart(failed, None)
 
-    def _announce(self, child: Child, delay: float, attempt: int) -> None:
+    def _announce_restart(self, child: Child, delay: float, attempt: int) -> None:
         event = Restarting(
             supervisor=self.ref,
             child_id=child.spec.id,
@@ -331,7 +339,7 @@ class SupervisorBase(Nursery):
             delay=delay,
             attempt=attempt,
         )
-        self.report(event, child.spec)
+        self._announce(event, child.spec)
 
     async def _carry_out(self, request: Request) -> None:
         if not request.reply_to.waiting:

@@ -106,4 +106,7 @@ class DynamicBase(SupervisorBase):
 
     async def _end_all(self) -> None:
         await self._end(list(self._children.values()))
+
+    def _clear(self) -> None:
+        super()._clear()
         self._children.clear()

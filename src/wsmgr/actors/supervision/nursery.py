@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wsmgr.actors.events import Event
     from wsmgr.actors.process.base import Owner, Process
     from wsmgr.actors.ref import ActorRef
+    from wsmgr.actors.spec import ChildSpec
 
     from .supervisor_process import SupervisorProcess
 
@@ -110,7 +111,14 @@ class Nursery(ABC):
     def emit(self, event: Event) -> None:
         """Report `event` to the log and the listeners."""
         child = None if isinstance(event, (Restarting, GaveUp, StartFailed)) else self._by_ref.get(event.ref)
-        self.report(event, None if child is None else child.spec)
+        self._announce(event, None if child is None else child.spec)
+
+    def _announce(self, event: Event, spec: ChildSpec | None) -> None:
+        try:
+            self.report(event, spec)
+        except (KeyboardInterrupt, SystemExit) as error:
+            # A listener ends the program; whatever is going on here goes on.
+            self.fatal(error)
 
     @abstractmethod
     def fatal(self, error: BaseException) -> None:
@@ -128,7 +136,8 @@ class Nursery(ABC):
         made = self._make(child)
         if isinstance(made, Crash):
             child.stopped(made)
-            self.report(StartFailed(supervisor=self.ref, child_id=child.spec.id, reason=made), child.spec)
+            failed = StartFailed(supervisor=self.ref, child_id=child.spec.id, reason=made)
+            self._announce(failed, child.spec)
             return made
         failure = await self._acknowledged(child, made)
         child.ignored = made.ignored
@@ -162,11 +171,10 @@ class Nursery(ABC):
 
     async def _end(self, children: Sequence[Child]) -> None:
         """End these children at the same time, each within its own budget; they are `STOPPED` afterwards."""
-        # What is left in there is from an end that a native cancellation interrupted; it comes again.
-        self._forget_ends()
+        # Whom an end that a native cancellation interrupted has told already keeps its deadline.
         for number, child in enumerate(children, 1):
             process = child.process
-            if process is not None and process.reason is None:
+            if process is not None and process.reason is None and process not in self._ending:
                 self._ending[process] = child
                 child.status = ChildStatus.STOPPING
                 self._tell(child, process)
