@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import anyio
 import pytest
@@ -21,6 +22,8 @@ from wsmgr.actors.testing import Probe, TrappingProbe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+P = ParamSpec("P")
 
 Journal = list[tuple[object, ...]]
 
@@ -113,6 +116,17 @@ def ends(journal: Journal) -> list[object]:
 async def quiet() -> None:
     """Let everything run until nothing can any more: only then does virtual time move."""
     await anyio.sleep(0.001)
+
+
+def bounded(test: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
+    """Let a test fail that waits for what never comes."""
+
+    @wraps(test)
+    async def run(*args: P.args, **options: P.kwargs) -> None:
+        with anyio.fail_after(LONG):
+            await test(*args, **options)
+
+    return run
 
 
 async def give_up(

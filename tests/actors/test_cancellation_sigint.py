@@ -90,7 +90,7 @@ class Tree:
             fourth = self.supervisor.which_children()[-1].ref
             assert fourth is not None
             if self.state == "idle":
-                self.tell_soon()
+                self.tell_when_idle()
             elif self.state == "handler":
                 fourth.cast(interrupt_oneself)
             elif self.state == "good-bye":
@@ -98,9 +98,17 @@ class Tree:
             else:
                 fourth.cast(fail)
 
-    def tell_soon(self) -> None:
-        """Tell from a thread: by then the loop has nothing to do."""
-        threading.Timer(0.05, self.tell).start()
+    def tell_when_idle(self) -> None:
+        """Tell, from a thread, as soon as the loop waits for something to do."""
+        loop_thread = threading.get_ident()
+
+        def watch() -> None:
+            # The functions in which the two backends wait for the operating system.
+            while sys._current_frames()[loop_thread].f_code.co_name not in {"select", "get_events"}:
+                time.sleep(0.001)
+            self.tell()
+
+        threading.Thread(target=watch, daemon=True).start()
 
     async def host(self, form: str) -> None:
         if form == "run":
@@ -133,7 +141,7 @@ class Goodbye(Actor[Any]):
 
     async def terminate(self, reason: object) -> None:
         if self.slowly:
-            self.tree.tell_soon()
+            self.tree.tell_when_idle()
         await anyio.sleep(0.2 if self.slowly else 0.005)
         self.tree.goodbyes.append(self.name)
 
@@ -145,7 +153,7 @@ class NeverReady(Actor[Any]):
         self.tree = tree
 
     async def init(self) -> None:
-        self.tree.tell_soon()
+        self.tree.tell_when_idle()
         await anyio.sleep_forever()
 
 
@@ -260,23 +268,10 @@ def ends() -> dict[Case, tuple[str, list[str]]]:
     return {tuple(case): (end, goodbyes) for case, (end, goodbyes) in json.loads(done.stdout)}
 
 
-def cases() -> list[Any]:
-    """Return the cases, with those that are known to fail marked."""
-    end = pytest.mark.xfail(
-        reason="what a listener raises at the end of a process keeps that from being told"
-    )
-    chance = pytest.mark.xfail(reason="trio raises KeyboardInterrupt also where a process ends", strict=False)
-    marks = {
-        **{(runner, form, "listener"): end for runner in RUNNERS for form in FORMS},
-        **{("anyio.run on trio", form, "report"): end for form in FORMS},
-        **{("anyio.run on trio", form, "restarts"): chance for form in FORMS},
-    }
-    every = [(runner, form, state) for runner in RUNNERS for form in FORMS for state in STATES]
-    return [pytest.param(*case, marks=marks.get(case, ())) for case in every]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="forks, and sends SIGINT to one process")
-@pytest.mark.parametrize(("runner", "form", "state"), cases())
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("runner", RUNNERS)
 def test_end_of_the_program_ends_the_tree_in_order_and_comes_out_of_its_host(
     runner: str, form: str, state: str, ends: dict[Case, tuple[str, list[str]]]
 ) -> None:

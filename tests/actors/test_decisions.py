@@ -140,13 +140,14 @@ class OtpWindow:
 
 @same_in_each_run
 @given(
-    limit=st.integers(0, 5),
-    seconds=st.sampled_from([0.1, 0.5, 1.0, 5.0, 1e6]) | st.floats(0.001, 1e6),
-    start=st.sampled_from([0.0, 0.1, 12345.678]) | st.floats(0, 1e9),
+    limit=st.integers(0, 3),
+    seconds=st.sampled_from([5.0, 1.0, 0.1]) | st.floats(0.001, 1e6),
+    start=st.sampled_from([0.0, 100.0]) | st.floats(0, 1e9),
     parts=st.lists(
-        st.sampled_from([0.0, 1.0, 0.5, 1 / 3, 0.25, 1 + 1e-9, 1 - 1e-9, 2.0]) | st.floats(0, 3), max_size=50
+        st.sampled_from([1.0, 0.5, 0.0, 0.25, 1 / 3, 1 + 1e-9, 1 - 1e-9, 2.0]) | st.floats(0, 2), max_size=50
     ),
 )
+@example(limit=1, seconds=5.0, start=0.0, parts=[0.0, 1.0])
 def test_intensity_is_the_log_of_otp(limit: int, seconds: float, start: float, parts: list[float]) -> None:
     """At equal times, exactly a window apart, and at any others; steps are parts of the window."""
     window, otp = RestartWindow(limit, seconds), OtpWindow(limit, seconds)
