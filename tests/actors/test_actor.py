@@ -284,6 +284,26 @@ class TestCast:
         await ref.monitor().wait()
         assert ref.dead_letters == 2
 
+    async def test_news_that_an_actor_does_not_handle_is_logged_and_not_fatal(
+        self, tree: DynamicSupervisor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """By its class: what it carries may be nobody's business."""
+
+        class Deaf(Actor[Any]):
+            async def handle_call(self, request: Any, reply_to: Any) -> Reply:
+                self.monitor(request)
+                return Reply()
+
+        ref = await tree.start_child(ChildSpec("deaf", Deaf))
+        other = await tree.start_child(ChildSpec("p", Probe, restart="temporary"))
+        await ref.call(other)
+        await other.stop(Shutdown("hunter2"))
+        await ref.call(other)
+        assert [f"{ref} has no handle_info, and was told Down"] == [
+            record.getMessage() for record in caplog.records if "handle_info" in record.getMessage()
+        ][:1]
+        assert "hunter2" not in caplog.text
+
 
 class TestInit:
     async def test_continue_runs_before_any_message(

@@ -558,14 +558,6 @@ class TestAutoShutdown:
             assert supervisor.tree().status is ChildStatus.RUNNING
             ref_of(supervisor, "b").cast(stop_normally)
 
-    async def test_terminated_by_hand_is_not_by_itself(self) -> None:
-        """`terminate_child` of a significant child ends nothing else."""
-        spec = ChildSpec("a", Probe, restart="transient", significant=True)
-        async with Supervisor([spec], auto_shutdown="any_significant") as supervisor:
-            await supervisor.terminate_child("a")
-            await anyio.sleep(1)
-            assert supervisor.tree().status is ChildStatus.RUNNING
-
     async def test_body_is_cancelled_when_the_supervisor_ends_by_itself(self) -> None:
         """A root with a body: the body cannot outlive what it uses, and this end is no error."""
         spec = ChildSpec("a", Probe, restart="temporary", significant=True)
@@ -789,26 +781,27 @@ class TestRequestsAtTheEnd:
         assert starts(journal) == []
 
     async def test_requests_that_wait_when_the_supervisor_is_stopped_fail(self) -> None:
-        """All of them: the one that is being carried out and those behind it."""
+        """All of them, each with an error of its own: the one that is being carried out and those behind it."""
 
         class Slow(Probe):
             async def init(self) -> Any:
                 await anyio.sleep_forever()
 
-        reasons: list[object] = []
+        errors: list[CallExitError] = []
 
         async def ask(supervisor: Supervisor, name: str) -> None:
             try:
                 await supervisor.start_child(ChildSpec(name, Slow, start_timeout=1000))
             except CallExitError as error:
-                reasons.append(error.reason)
+                errors.append(error)
 
         with anyio.fail_after(100):
             async with anyio.create_task_group() as tasks, Supervisor() as supervisor:
                 for name in "abc":
                     tasks.start_soon(ask, supervisor, name)
                 await anyio.sleep(1)
-        assert [NoProc()] * 3 == reasons
+        assert [NoProc()] * 3 == [error.reason for error in errors]
+        assert 3 == len({id(error) for error in errors})
 
     async def test_stop_during_a_start_does_not_wait_for_it(self, journal: Journal) -> None:
         """A child in `init` is ended like any other; the one who asked for it is told."""

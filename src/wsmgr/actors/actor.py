@@ -6,6 +6,7 @@ decides what happens next: no state survives an exception that its author did no
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .errors import OutsideActorError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .process.runner import ActorProcess
     from .process.timers import Timer
     from .reasons import ExitReason
+
+_log = logging.getLogger("wsmgr.actors")
 
 Msg = TypeVar("Msg")
 
@@ -79,8 +82,9 @@ class Actor(Generic[Msg]):
         """Handle a message of `cast` or `send`."""
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_cast, and was sent {message!r}")
 
-    async def handle_info(self, message: object) -> Stop | None:  # noqa: ARG002 - for those who override it
-        """Handle what the runtime tells: `Down`, `ExitSignal`, `Timer`, `StateTimeout`. By default nothing is done."""
+    async def handle_info(self, message: object) -> Stop | None:
+        """Handle what the runtime tells: `Down`, `ExitSignal`, `Timer`, `StateTimeout`. By default it is logged."""
+        _log.warning("%s has no handle_info, and was told %s", self.ref, type(message).__name__)
         return None
 
     async def handle_continue(self, token: Any) -> Stop | None:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature

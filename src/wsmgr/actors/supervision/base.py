@@ -187,7 +187,7 @@ class SupervisorBase(Nursery):
         """Begin to end with `reason`, for the runtime; requests that wait fail. The first reason counts."""
         if self._stop_reason is None:
             self._stop_reason = reason
-            self._requests.fail_all(self._gone())
+            self._requests.fail_all(self._gone)
         self._wake()
 
     def kill(self) -> None:

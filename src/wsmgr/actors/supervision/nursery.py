@@ -342,4 +342,4 @@ class Nursery(ABC):
         if self._in_hand is not None and comes_from(blockers, self._in_hand.caller):
             self._in_hand.reply_to.fail(self._blocked())
         if self._requests:
-            self._requests.refuse(blockers, self._blocked())
+            self._requests.refuse(blockers, self._blocked)

@@ -27,16 +27,16 @@ class Request:
 class RequestQueue(deque[Request]):
     """The requests that wait."""
 
-    def refuse(self, blockers: Collection[ActorRef[Any]], error: Exception) -> None:
-        """Fail the requests that come from a process in `blockers`, or from below one."""
+    def refuse(self, blockers: Collection[ActorRef[Any]], error: Callable[[], Exception]) -> None:
+        """Fail the requests that come from a process in `blockers`, or from below one, each with an error of its own."""
         for request in [each for each in self if comes_from(blockers, each.caller)]:
             self.remove(request)
-            request.reply_to.fail(error)
+            request.reply_to.fail(error())
 
-    def fail_all(self, error: Exception) -> None:
-        """Fail every request."""
+    def fail_all(self, error: Callable[[], Exception]) -> None:
+        """Fail every request, each with an error of its own: tasks that raise the same one write into its traceback."""
         while self:
-            self.popleft().reply_to.fail(error)
+            self.popleft().reply_to.fail(error())
 
 
 def comes_from(processes: Collection[ActorRef[Any]], caller: ActorRef[Any] | None) -> bool:
