@@ -347,6 +347,7 @@ class Model:
         child.pid, child.due = "stopped", None
         if start == "breaks":
             child.reason = "crash: start"
+            life.append((spec.id, "start failed", child.reason))
             return "failed"
         child.started_at, child.healthy = self.now, False
         if spec.type == "worker":

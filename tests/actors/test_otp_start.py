@@ -111,7 +111,7 @@ class TestChildSpecification:
         for make in (Supervisor, DynamicSupervisor):
             async with make() as supervisor:
                 ref = await supervisor.start_child(ChildSpec("a", Probe))
-                with pytest.raises(AttributeError):
+                with pytest.raises(TypeError, match="ChildSpec"):
                     await supervisor.start_child("b")  # type: ignore[arg-type]
                 assert await ref.call("alive") == "alive"
                 assert supervisor.count_children().specs == 1

@@ -133,3 +133,11 @@ def test_registry_knows_two_kinds_of_keys() -> None:
     """Anything else is refused."""
     with pytest.raises(ValueError, match="keys must be one of"):
         Registry(keys="many")  # type: ignore[arg-type]
+
+
+def test_registry_is_itself_and_a_name_in_it_can_be_a_key() -> None:
+    """Two registries have nothing to do with each other; an address goes into sets and dictionaries like a reference."""
+    first, second = Registry(), Registry()
+    assert first != second
+    assert {first.via("a"): 1} == {first.via("a"): 1}
+    assert first.via("a") != second.via("a")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .errors import OutsideActorError
 from .mailbox_policy import MailboxPolicy
+from .process.helper_tasks import name_of
 from .process.state import shown
 from .ref import ActorRef, Monitor
 from .validation import check_seconds
@@ -61,7 +62,7 @@ class Actor(Generic[Msg]):
         """
         return None
 
-    async def handle_call(self, request: Any, reply_to: ReplyTo) -> Reply | NoReply | Stop:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature
+    async def handle_call(self, request: Any, reply_to: ReplyTo, /) -> Reply | NoReply | Stop:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature
         """Answer a call.
 
         Args:
@@ -75,28 +76,31 @@ class Actor(Generic[Msg]):
             RejectError: To refuse: the caller gets it, the actor lives on. Anything else ends the actor.
         """
         raise NotImplementedError(
-            f"{type(self).__qualname__} has no handle_call, and was called with {request!r}"
+            f"{type(self).__qualname__} has no handle_call, and was called with {type(request).__name__}"
         )
 
-    async def handle_cast(self, message: Msg) -> Stop | None:
+    async def handle_cast(self, message: Msg, /) -> Stop | None:
         """Handle a message of `cast` or `send`."""
-        raise NotImplementedError(f"{type(self).__qualname__} has no handle_cast, and was sent {message!r}")
+        raise NotImplementedError(
+            f"{type(self).__qualname__} has no handle_cast, and was sent {type(message).__name__}"
+        )
 
-    async def handle_info(self, message: object) -> Stop | None:
+    async def handle_info(self, message: object, /) -> Stop | None:
         """Handle what the runtime tells: `Down`, `ExitSignal`, `Timer`, `StateTimeout`. By default it is logged."""
         _log.warning("%s has no handle_info, and was told %s", self.ref, type(message).__name__)
         return None
 
-    async def handle_continue(self, token: Any) -> Stop | None:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature
+    async def handle_continue(self, token: Any, /) -> Stop | None:  # noqa: ANN401 - what callers and `Continue` carry is Any by nature
         """Go on after `init` answered `Continue(token)`, before any message."""
         raise NotImplementedError(
-            f"{type(self).__qualname__} has no handle_continue, and continues with {token!r}"
+            f"{type(self).__qualname__} has no handle_continue, and continues with {type(token).__name__}"
         )
 
-    async def terminate(self, reason: ExitReason) -> None:
-        """Clean up. Runs after `Stop` and after a crash; with `trap_exit` at every end but `Killed`.
+    async def terminate(self, reason: ExitReason, /) -> None:
+        """Clean up.
 
-        It may await. When the supervisor ends the actor, the `shutdown` of its spec is the deadline.
+        Once `init` has succeeded it runs after `Stop`, `ActorRef.stop` and a crash; with `trap_exit` at every end but
+        `Killed`. It may await. When the supervisor ends the actor, the `shutdown` of its spec is the deadline.
         """
 
     def format_status(self) -> Mapping[str, object]:
@@ -158,7 +162,7 @@ class Actor(Generic[Msg]):
             args: Its arguments.
             name: For people; by default the function's.
         """
-        running(self).start_helper(fn, args, name or _name_of(fn))
+        running(self).start_helper(fn, args, name or name_of(fn))
 
     def healthy(self) -> None:
         """Say that this incarnation does what it is for: the backoff of its spec starts anew at the next failure."""
@@ -176,7 +180,3 @@ def running(actor: Actor[Any]) -> ActorProcess:
             f"{type(actor).__qualname__} is not started; a supervisor starts it from a spec"
         )
     return actor.actor_process
-
-
-def _name_of(fn: Callable[..., Awaitable[object]]) -> str:
-    return str(getattr(fn, "__qualname__", fn))

@@ -26,7 +26,7 @@
         ├── ChildRunningError        that needs a child that does not run
         ├── ChildRestartingError     that needs a child that is not between two attempts
         ├── ChildNotFoundError       no such child
-        ├── MaxChildrenError         a dynamic supervisor is full
+        ├── MaxChildrenError         a dynamic or task supervisor is full
         ├── SupervisorGaveUpError    the root's restart budget is used up
         └── SupervisorKilledError    the root was killed
 """
@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .reasons import Crash, ExitReason, describe
+from .reasons import Crash, ExitReason, describe, error_of
 
 if TYPE_CHECKING:
     from .ref import ActorRef
@@ -81,7 +81,7 @@ class LoopThreadError(ActorError, RuntimeError):
 
 
 class CallExitError(CallError):
-    """The process ended before it answered, or was not there.
+    """The process ended before it answered, or was not there. What it crashed with is the cause.
 
     Attributes:
         ref: The process that was asked, or None for a supervisor that never ran.
@@ -92,6 +92,10 @@ class CallExitError(CallError):
         super().__init__(message or f"{ref or 'the supervisor'} did not answer: {describe(reason)}")
         self.ref = ref
         self.reason = reason
+        # What the process raised explains more than where the caller was waiting.
+        error = error_of(reason)
+        if error is not None and error is not self:
+            self.__cause__ = error
 
 
 class CallCycleError(CallExitError):
@@ -187,6 +191,9 @@ class StartError(SupervisorError):
         super().__init__(f"child {child_id!r} could not be started: {describe(reason)}")
         self.child_id = child_id
         self.reason = reason
+        error = error_of(reason)
+        if error is not None:
+            self.__cause__ = error
 
 
 class AlreadyStartedError(SupervisorError):
@@ -230,13 +237,13 @@ class ChildRestartingError(SupervisorError):
 class ChildNotFoundError(SupervisorError):
     """The supervisor has no such child."""
 
-    def __init__(self, child: object) -> None:
-        super().__init__(f"no child {child!s} here; which_children() lists them")
-        self.child = child
+    def __init__(self, child_id: object, hint: str = "which_children() lists them") -> None:
+        super().__init__(f"no child {child_id!r} here; {hint}")
+        self.child_id = child_id
 
 
 class MaxChildrenError(SupervisorError):
-    """The dynamic supervisor has as many children as it may have; those being restarted count."""
+    """A dynamic or task supervisor has as many children as it may have; those being restarted count."""
 
     def __init__(self, child_id: object, max_children: int) -> None:
         super().__init__(
@@ -262,6 +269,9 @@ class SupervisorGaveUpError(SupervisorError):
         self.child_id = child_id
         self.reason = reason
         self.why = why
+        error = error_of(reason)
+        if error is not None:
+            self.__cause__ = error
 
 
 class SupervisorKilledError(SupervisorError):

@@ -235,7 +235,7 @@ class _Call(_Crossing[Any]):
             raise CallExitError(ref, NoProc())
         if ref.parent is None:
             raise NotAnActorError(
-                f"{ref} is a supervisor and takes no mail ({self._request!r}); use its methods"
+                f"{ref} is a supervisor and takes no mail ({type(self._request).__name__}); use its methods"
             )
         self._scope = anyio.CancelScope()
         process.owner.spawn(self._ask, self._scope, process.owner.fatal, name=f"call from a thread to {ref}")

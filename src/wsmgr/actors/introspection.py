@@ -7,7 +7,7 @@ then. All raise:
 - `CallTimeoutError`: no answer in time. What was asked may still be carried out.
 - `CallExitError`: the process ended first, or was gone (`NoProc()`).
 - `CallCycleError`: the actor asks itself.
-- `NotAnActorError`: it is a supervisor; look at it with `tree()` and `which_children()`.
+- `NotAnActorError`: it is a supervisor (look at it with `tree()` and `which_children()`), or a task.
 
 An actor costs nothing more while nobody watches it.
 """
@@ -27,7 +27,8 @@ from .process.runner import ActorProcess
 from .process.system import SystemRequest
 from .process.watch import Statistics, TraceEvent, Watch, log_trace
 from .reasons import NoProc
-from .ref import ActorRef
+from .ref import DEFAULT_TIMEOUT, ActorRef
+from .task_supervisor import TaskRef
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class Status:
     statistics: Statistics | None
 
 
-async def get_state(ref: ActorRef[Any], *, timeout: float = 5.0) -> dict[str, Any]:
+async def get_state(ref: ActorRef[Any], *, timeout: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
     """Return the attributes of the actor, as they are: not redacted, and the values are the actor's own objects."""
     return await _ask(ref, lambda process: state.state_of(process.actor), timeout)
 
@@ -84,7 +85,7 @@ async def replace_state(
     ref: ActorRef[Any],
     change: Callable[[dict[str, Any]], Mapping[str, object]],
     *,
-    timeout: float = 5.0,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> dict[str, Any]:
     """Set attributes of the actor, and return its new state.
 
@@ -101,12 +102,12 @@ async def replace_state(
     return await _ask(ref, lambda process: state.replace_state(process.actor, change), timeout)
 
 
-async def get_status(ref: ActorRef[Any], *, timeout: float = 5.0) -> Status:
+async def get_status(ref: ActorRef[Any], *, timeout: float = DEFAULT_TIMEOUT) -> Status:
     """Return what there is to say of the actor, its state redacted by `format_status`."""
     return await _ask(ref, _status, timeout)
 
 
-async def suspend(ref: ActorRef[Any], *, timeout: float = 5.0) -> None:
+async def suspend(ref: ActorRef[Any], *, timeout: float = DEFAULT_TIMEOUT) -> None:
     """Let the actor serve nothing but introspection, a stop, and exits that it does not trap, until `resume`.
 
     What comes meanwhile waits; calls time out. Suspending it again is nothing.
@@ -114,20 +115,23 @@ async def suspend(ref: ActorRef[Any], *, timeout: float = 5.0) -> None:
     await _ask(ref, lambda process: process.mailbox.suspend(on=True), timeout)
 
 
-async def resume(ref: ActorRef[Any], *, timeout: float = 5.0) -> None:
+async def resume(ref: ActorRef[Any], *, timeout: float = DEFAULT_TIMEOUT) -> None:
     """Undo `suspend`, however often it was called."""
     await _ask(ref, lambda process: process.mailbox.suspend(on=False), timeout)
 
 
 async def trace(
-    ref: ActorRef[Any], sink: Callable[[TraceEvent], None] | None = log_trace, *, timeout: float = 5.0
+    ref: ActorRef[Any],
+    sink: Callable[[TraceEvent], None] | None = log_trace,
+    *,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> None:
-    """Tell `sink` of each callback, when it is entered and when it is left.
+    """Tell `sink` of each `handle_call`, `handle_cast` and `handle_info`, when it is entered and when it is left.
 
     Args:
         ref: The actor.
         sink: Called in the actor's task; one that raises is removed. By default classes of messages go to the log
-            `wsmgr.actors.trace`; a sink of your own sees the messages. None ends it.
+            `wsmgr.actors.trace`, at the level INFO; a sink of your own sees the messages. None ends it.
         timeout: Seconds to wait.
     """
 
@@ -140,7 +144,7 @@ async def trace(
 
 
 async def statistics(
-    ref: ActorRef[Any], *, on: bool | None = None, timeout: float = 5.0
+    ref: ActorRef[Any], *, on: bool | None = None, timeout: float = DEFAULT_TIMEOUT
 ) -> Statistics | None:
     """Return what was counted so far, or None when nothing is.
 
@@ -165,6 +169,10 @@ async def _ask(ref: ActorRef[Any], operation: Callable[[ActorProcess], T], timeo
     process = ref.process
     if process is None:
         raise CallExitError(ref, NoProc())
+    if isinstance(ref, TaskRef):
+        raise NotAnActorError(
+            f"{ref} is a task and serves nothing while it runs: outcome() waits for its result"
+        )
     if not isinstance(process, ActorProcess):
         raise NotAnActorError(f"{ref} is a supervisor: its tree() and which_children() show it")
     if ref in call_chain.get():

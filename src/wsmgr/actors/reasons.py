@@ -87,6 +87,11 @@ def is_expected(reason: ExitReason) -> bool:
     return isinstance(reason, (Normal, Shutdown))
 
 
+def error_of(reason: ExitReason) -> BaseException | None:
+    """Return the exception of a crash, None for any other reason."""
+    return reason.error if isinstance(reason, Crash) else None
+
+
 def is_cancellation(error: BaseException) -> bool:
     """Return whether `error` is asyncio's or trio's cancellation, or a group of nothing else, importing neither."""
     members = _members(error)

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from .errors import AlreadyRegisteredError, CallExitError, DeadRefError
 from .reasons import NoProc
-from .ref import ActorRef
+from .ref import DEFAULT_TIMEOUT, ActorRef
 from .validation import check_choice
 
 Msg_contra = TypeVar("Msg_contra", contravariant=True)
@@ -22,7 +22,7 @@ Msg_contra = TypeVar("Msg_contra", contravariant=True)
 _Entries: TypeAlias = dict[Hashable, dict[ActorRef[Any], Callable[[], None]]]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Registry:
     """Names, each for one process (`unique`) or for any number (`duplicate`: local publish and subscribe).
 
@@ -120,7 +120,7 @@ class Via(Generic[Msg_contra]):
         """
         await self._required().send(message)
 
-    async def call(self, request: object, *, timeout: float = 5.0) -> Any:  # noqa: ANN401 - an answer is Any by nature
+    async def call(self, request: object, *, timeout: float = DEFAULT_TIMEOUT) -> Any:  # noqa: ANN401 - an answer is Any by nature
         """`ActorRef.call`, with the same errors.
 
         Raises:

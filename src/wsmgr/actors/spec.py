@@ -31,7 +31,7 @@ class ChildSpec:
     Attributes:
         id: Names the child, uniquely under a static supervisor; a dynamic one only shows it.
         start: Called without arguments for each incarnation; returns a new `Actor`, or for the type `supervisor` a new
-            `Supervisor` or `DynamicSupervisor`. It runs in the supervisor and must not block.
+            `Supervisor`, `DynamicSupervisor` or `TaskSupervisor`. It runs in the supervisor and must not block.
         restart: `permanent`: always restarted. `transient`: only after a crash or kill. `temporary`: never.
         shutdown: Seconds it has to end when told to, then it is killed; `infinity`; or `brutal_kill`. By default 5.0,
             for a supervisor `infinity`, which it must be: its own children have their own deadlines.
@@ -72,8 +72,10 @@ class ChildSpec:
             )
 
 
-def check_allowed(spec: ChildSpec, auto_shutdown: AutoShutdown) -> None:
-    """Raise ValueError when a supervisor with this `auto_shutdown` cannot have the child."""
+def check_allowed(spec: object, auto_shutdown: AutoShutdown) -> None:
+    """Raise when a supervisor with this `auto_shutdown` cannot have the child."""
+    if not isinstance(spec, ChildSpec):
+        raise TypeError(f"children are ChildSpec(id, start), not {spec!r}")
     if spec.significant and auto_shutdown == "never":
         raise ValueError(
             f"child {spec.id!r} is significant, so the supervisor needs another auto_shutdown than 'never'"

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 from .errors import (
     AlreadyPresentError,
     AlreadyStartedError,
+    CallExitError,
     ChildNotFoundError,
     ChildRestartingError,
     ChildRunningError,
+    StartError,
 )
 from .messages import FailedToStart
-from .reasons import Shutdown
+from .reasons import NoProc, Shutdown
 from .spec import check_allowed
-from .supervision.base import SupervisorBase, start_error
+from .supervision.base import SupervisorBase
 from .supervision.child import Child, ChildStatus
 from .supervision.restart import (
     AUTO_SHUTDOWNS,
@@ -40,7 +42,7 @@ class Supervisor(SupervisorBase):
 
     It is used as a root (`async with Supervisor(...) as s`, or `await Supervisor(...).run()`), or as a child:
     `ChildSpec("venues", lambda: Supervisor(...), type="supervisor")`. The object is the handle: its methods can be
-    called from any task of the loop. They raise `CallExitError` with `NoProc()` when the supervisor does not run (any
+    called from any task of the loop. It ends when its block is left, or by `await supervisor.ref.stop()`. Requests raise `CallExitError` with `NoProc()` when the supervisor does not run (any
     more), is being stopped, or is at that moment starting or ending the process that asks.
 
     Args:
@@ -77,6 +79,20 @@ class Supervisor(SupervisorBase):
             if spec.id in self._children:
                 raise ValueError(f"two children are called {spec.id!r}; ids are unique under one supervisor")
             self._children[spec.id] = Child(spec, status=ChildStatus.STOPPED)
+
+    def child(self, child_id: object) -> ActorRef[Any]:
+        """Return the process of a child, as it is now; asks nobody.
+
+        Raises:
+            ChildNotFoundError: There is none with this id.
+            CallExitError: It does not run, with `NoProc()`.
+        """
+        child = self._find(child_id)
+        if child.process is None:
+            raise CallExitError(
+                child.ref, NoProc(), f"child {child_id!r} does not run; it is {child.status.value}"
+            )
+        return child.process.ref
 
     async def start_child(self, spec: ChildSpec) -> ActorRef[Any]:
         """Add a child after the others and start it.
@@ -161,7 +177,7 @@ class Supervisor(SupervisorBase):
         if self._stop_reason is not None and child.process is None:
             raise self._gone()
         if reason is not None:
-            raise start_error(child.spec.id, reason)
+            raise StartError(child.spec.id, reason)
         if child.ignored and child.spec.restart == "temporary":
             self._remove(child)
         assert child.ref is not None  # noqa: S101 - it was launched
@@ -170,7 +186,7 @@ class Supervisor(SupervisorBase):
     def _find(self, child_id: object) -> Child:
         child = self._children.get(child_id)
         if child is None:
-            raise ChildNotFoundError(repr(child_id))
+            raise ChildNotFoundError(child_id)
         return child
 
     def _idle(self, child_id: object) -> Child:
@@ -198,7 +214,7 @@ class Supervisor(SupervisorBase):
             if self._stop_reason is not None:
                 return
             if reason is not None:
-                self.stop(Shutdown(FailedToStart(child.spec.id, reason)))
+                self.begin_stop(Shutdown(FailedToStart(child.spec.id, reason)))
                 return
             if child.ignored and child.spec.restart == "temporary":
                 self._remove(child)
@@ -208,7 +224,7 @@ class Supervisor(SupervisorBase):
             self._remove(child)
         others = any(other.spec.significant and not other.ended for other in self._children.values())
         if shuts_down(self._auto_shutdown, significant=child.spec.significant, others_running=others):
-            self.stop(Shutdown())
+            self.begin_stop(Shutdown())
 
     async def _end_group(self, child: Child) -> None:
         for other in reversed(self._group(child)):

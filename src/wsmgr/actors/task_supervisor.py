@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from contextvars import copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, TypeVar, TypeVarTuple, cast
 
 import anyio
@@ -26,8 +25,9 @@ from .errors import (
 )
 from .messages import Continue, Stop
 from .process.context import call_chain, current_actor
-from .reasons import Crash, NoProc, Normal, Shutdown, check_reason
-from .ref import ActorRef
+from .process.helper_tasks import name_of
+from .reasons import NoProc, Normal, Shutdown, check_reason
+from .ref import DEFAULT_TIMEOUT, ActorRef
 from .spec import ChildSpec
 from .supervision.dynamic import DynamicBase
 
@@ -75,7 +75,7 @@ class TaskRef(ActorRef[Never], Generic[T_co]):
         reason = await self._end(timeout)
         if self._returned:
             return cast(T_co, self.result)
-        raise CallExitError(self, reason) from (reason.error if isinstance(reason, Crash) else None)
+        raise CallExitError(self, reason)
 
     async def stop(self, reason: ExitReason | None = None, *, timeout: float = math.inf) -> ExitReason:
         """Cancel the task and wait for its end. There is no deadline for its clean-up, as `terminate_child` has one.
@@ -115,7 +115,7 @@ class TaskRef(ActorRef[Never], Generic[T_co]):
             raise self._no_mail(message)
         raise CallExitError(self, self.late_reason)
 
-    async def call(self, request: object, *, timeout: float = 5.0) -> Never:  # noqa: ARG002 - it never waits
+    async def call(self, request: object, *, timeout: float = DEFAULT_TIMEOUT) -> Never:  # noqa: ARG002 - it never waits
         """Refuse: a task answers no calls; `outcome` waits for its result.
 
         Raises:
@@ -144,7 +144,7 @@ class TaskRef(ActorRef[Never], Generic[T_co]):
 
     def _no_mail(self, message: object) -> NotAnActorError:
         return NotAnActorError(
-            f"{self} is a task and takes no mail ({message!r}); outcome() waits for its result"
+            f"{self} is a task and takes no mail ({type(message).__name__}); outcome() waits for its result"
         )
 
 
@@ -209,7 +209,7 @@ class TaskSupervisor(DynamicBase):
             raise TypeError(f"fn must be an async function, and its arguments come after it, not {fn!r}")
         context = copy_context()
         spec = ChildSpec(
-            name or _name_of(fn),
+            name or name_of(fn),
             lambda: _Task(fn, args, context),
             restart="temporary",
             shutdown=shutdown,
@@ -241,9 +241,3 @@ class _Task(Actor[Never]):
         result = await self._fn(*self._args)
         cast(TaskRef[object], self.ref).set_result(result)
         return Stop()
-
-
-def _name_of(fn: Callable[..., object]) -> str:
-    while isinstance(fn, partial):
-        fn = fn.func
-    return str(getattr(fn, "__qualname__", type(fn).__qualname__))

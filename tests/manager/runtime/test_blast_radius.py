@@ -483,7 +483,7 @@ async def test_a_consumer_that_cannot_be_started_gives_its_hold_back() -> None:
         handle, entry = await world.subscribe("C1")
         consumers = world.context.consumer_supervisor
         assert consumers is not None
-        consumers.stop(Shutdown())
+        consumers.begin_stop(Shutdown())
         with pytest.raises(ManagerClosedError, match=r"C1.*could not be started"):
             await world.engine.consume(handle, ignore)
         assert [] == entry.buffers

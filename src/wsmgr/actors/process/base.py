@@ -84,9 +84,10 @@ class Process(ABC):
         ref.process = self
 
     async def run(self) -> None:
-        """Live, and end by `finish`. Never raises but `GeneratorExit`.
+        """Live, and end by `finish`.
 
-        On trio a Ctrl-C is raised in whatever code it finds, the runtime's own included: it ends the program in order.
+        On trio a Ctrl-C is raised in whatever code it finds, the runtime's own included: it ends the program in order,
+        and only another one at this very place is passed on.
         """
         self.begun = True
         current_actor.set(self.ref)
@@ -164,7 +165,7 @@ class Process(ABC):
     def finish(self, reason: ExitReason, masked: BaseException | None = None) -> None:
         """End with `reason`, in the order that the module promises. Synchronous: nothing comes between.
 
-        It can be called again when it was interrupted, and goes on.
+        When it was interrupted it can be called again, and goes on; `Exited` may then be reported twice.
         """
         for undo in list(self.at_exit):
             undo()

@@ -3,7 +3,7 @@
 A caller waits for it with a deadline; the actor fills it with a value, a refusal, or (by ending) its exit reason. Who
 comes second finds the slot filled and is ignored: a late reply can reach nobody, an answered call cannot fail.
 
-Arming a timer costs more than a call that is answered at once, so the caller first lets the loop turn one time and
+Arming a timer costs more than a call that is answered at once, so the caller first lets the loop turn, at most twice, and
 arms the timer only when there is no answer yet.
 """
 

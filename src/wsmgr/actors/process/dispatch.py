@@ -136,7 +136,7 @@ class Dispatcher:
     def bad_return(self, callback: str, answer: object, allowed: str) -> BadReturnError:
         """Return the error for an answer that the contract does not allow."""
         return BadReturnError(
-            f"{type(self._actor).__qualname__}.{callback} must return {allowed}, not {answer!r}"
+            f"{type(self._actor).__qualname__}.{callback} must return {allowed}, not {_shape(answer)}"
         )
 
     def close(self, reason: ExitReason) -> int:
@@ -233,3 +233,8 @@ def _news(item: object) -> object:
     if isinstance(item, Down) and item.monitor is not None and item.monitor.cancelled:
         return NOTHING
     return item
+
+
+def _shape(answer: object) -> str:
+    """Return what an answer is, without what it says: it goes to the log."""
+    return f"the class {answer.__name__}" if isinstance(answer, type) else type(answer).__name__

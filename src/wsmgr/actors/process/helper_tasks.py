@@ -7,6 +7,7 @@ those, so that `terminate` can still use what they serve, and have ended before 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -95,3 +96,10 @@ class HelperTasks:
             self._failed(error, cancelled=scope.cancel_called)
         if not self._scopes and self._gone is not None:
             self._gone.set()
+
+
+def name_of(fn: Callable[..., object]) -> str:
+    """Return what a function is called, for people; without the arguments that are bound to it."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    return str(getattr(fn, "__qualname__", type(fn).__qualname__))

@@ -24,7 +24,16 @@ from wsmgr.actors.actor import Actor
 from wsmgr.actors.errors import ForeignCancellationError, MailboxFullError
 from wsmgr.actors.mailbox_policy import Conflate
 from wsmgr.actors.messages import NOTHING, Continue, ExitSignal, Ignore, StateTimeout, Stop
-from wsmgr.actors.reasons import Crash, ExitReason, Killed, Normal, fatal_error, is_cancellation, masked_error
+from wsmgr.actors.reasons import (
+    Crash,
+    ExitReason,
+    Killed,
+    Normal,
+    error_of,
+    fatal_error,
+    is_cancellation,
+    masked_error,
+)
 
 from .base import Process
 from .calls import Call
@@ -324,7 +333,7 @@ class ActorProcess(Process):
             raise
         except BaseException as error:
             if is_cancellation(error) and self._kill_reason is not None:
-                self._masked = self._masked or (reason.error if isinstance(reason, Crash) else None)
+                self._masked = self._masked or error_of(reason)
                 self._note_masked(error)
                 raise
             if isinstance(reason, Crash) and error.__context__ is None:

@@ -42,7 +42,7 @@ def replace_state(actor: Actor[Any], change: Callable[[dict[str, Any]], object])
     answer = change(dict(before))
     if not isinstance(answer, Mapping):
         raise TypeError(
-            f"replace_state needs a function that returns the new state, a mapping, not {answer!r}"
+            f"replace_state needs a function that returns the new state, a mapping, not {type(answer).__name__}"
         )
     wanted = cast(Mapping[str, object], answer)
     unknown = [name for name in wanted if name not in before]

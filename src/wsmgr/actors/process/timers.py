@@ -1,6 +1,6 @@
 """An actor's timers: a heap and one deadline, no task per timer.
 
-The actor's loop asks for the next deadline when it has nothing to do, and for what is due before each message.
+The actor's loop asks for the next deadline when it has nothing to do, and for what is due once a batch of messages.
 A cancelled timer stays in the heap until it is due or until more than half of the heap is cancelled: then the heap
 is built anew, so arming and cancelling at a high rate does not let it grow.
 """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 
-from wsmgr.actors.errors import ForeignCancellationError, StartError, SupervisorError
+from wsmgr.actors.errors import ForeignCancellationError, SupervisorError
 from wsmgr.actors.events import Event, GaveUp, Restarting
 from wsmgr.actors.process.context import current_actor
 from wsmgr.actors.reasons import (
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class SupervisorBase(Nursery):
-    """The part that static and dynamic supervisors share. Use `Supervisor` or `DynamicSupervisor`.
+    """The part that all supervisors share. Use `Supervisor`, `DynamicSupervisor` or `TaskSupervisor`.
 
     It is used once: as a root (`async with`, or `run`), or as the child of another supervisor.
     """
@@ -183,17 +183,17 @@ class SupervisorBase(Nursery):
         self._process = SupervisorProcess(self, ref, owner, child_id, restarts)
         return self._process
 
-    def stop(self, reason: ExitReason) -> None:
+    def begin_stop(self, reason: ExitReason) -> None:
         """Begin to end with `reason`, for the runtime; requests that wait fail. The first reason counts."""
         if self._stop_reason is None:
             self._stop_reason = reason
             self._requests.fail_all(self._gone)
         self._wake()
 
-    def kill(self) -> None:
+    def begin_kill(self) -> None:
         """End without the children's good-byes, for the runtime."""
         self._killed = True
-        self.stop(Shutdown())
+        self.begin_stop(Shutdown())
 
     async def host(self) -> ExitReason:
         """Be the host task: return when all children are gone, with the reason."""
@@ -263,7 +263,7 @@ class SupervisorBase(Nursery):
         reason = child.reason or NoProc()
         self.gave_up = GaveUp(supervisor=self.ref, child_id=child.spec.id, reason=reason, why=why)
         self._announce(self.gave_up, child.spec)
-        self.stop(Shutdown(why))
+        self.begin_stop(Shutdown(why))
 
     # -- the host --------------------------------------------------------------------------------------------------
 
@@ -304,7 +304,9 @@ class SupervisorBase(Nursery):
             await self._attempt(child, attempt)
         else:
             self._schedule(child, delay, attempt)
-            await self._end_group(child)
+            if delay > 0.0:
+                # A group is down while a member waits. Where it does not wait the attempt itself ends the group.
+                await self._end_group(child)
 
     def _schedule(self, child: Child, delay: float, attempt: int) -> None:
         child.next_attempt_at = anyio.current_time() + delay
@@ -371,15 +373,15 @@ class SupervisorBase(Nursery):
                 raise
             self.fatal(fatal)
             if self._interrupted:
-                self.kill()
+                self.begin_kill()
             self._interrupted = True
-            self.stop(Shutdown(f"{type(fatal).__name__} in the supervisor"))
+            self.begin_stop(Shutdown(f"{type(fatal).__name__} in the supervisor"))
 
     def _hit_by(self, error: BaseException) -> None:
         self.cancelled_by = self.cancelled_by or error
         foreign = ForeignCancellationError(f"the task of supervisor {self.name!r} was cancelled")
         foreign.__cause__ = error
-        self.stop(Crash(foreign))
+        self.begin_stop(Crash(foreign))
 
     def _status(self) -> ChildStatus:
         if self._process is None or self._process.reason is not None:
@@ -387,10 +389,3 @@ class SupervisorBase(Nursery):
         if self._stop_reason is not None:
             return ChildStatus.STOPPING
         return ChildStatus.RUNNING if self._process.acknowledged else ChildStatus.STARTING
-
-
-def start_error(child_id: object, reason: ExitReason) -> StartError:
-    """Return the error for a child that could not be started, with what it raised as its cause."""
-    error = StartError(child_id, reason)
-    error.__cause__ = reason.error if isinstance(reason, Crash) else None
-    return error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.actors.errors import ChildNotFoundError, MaxChildrenError
+from wsmgr.actors.errors import ChildNotFoundError, MaxChildrenError, StartError
 from wsmgr.actors.validation import check_positive_int
 
-from .base import SupervisorBase, start_error
+from .base import SupervisorBase
 from .child import Child
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ class DynamicBase(SupervisorBase):
             if self._stop_reason is not None:
                 raise self._gone()
         if reason is not None:
-            raise start_error(spec.id, reason)
+            raise StartError(spec.id, reason)
         assert child.ref is not None  # noqa: S101 - it was launched
         return child.ref
 
     async def _do_terminate(self, ref: ActorRef[Any]) -> None:
         child = self._children.get(ref)
         if child is None:
-            raise ChildNotFoundError(ref)
+            raise ChildNotFoundError(ref, "children are known by reference here")
         await self._end([child])
         self._remove(child)
 

@@ -23,10 +23,10 @@ from anyio.lowlevel import checkpoint
 
 from wsmgr.actors.actor import Actor
 from wsmgr.actors.errors import CallExitError, NotAnActorError, StartTimeoutError
-from wsmgr.actors.events import GaveUp, Restarting, ShutdownError, StartFailed, Zombie
+from wsmgr.actors.events import Exited, GaveUp, Restarting, ShutdownError, StartFailed, Zombie
 from wsmgr.actors.process.runner import ActorProcess
 from wsmgr.actors.process.stacks import stack_of
-from wsmgr.actors.reasons import Crash, ExitReason, NoProc, Shutdown, fatal_error
+from wsmgr.actors.reasons import Crash, ExitReason, Killed, NoProc, Shutdown, fatal_error
 
 from .child import Child, ChildInfo, ChildStatus
 from .report import Reporter
@@ -111,11 +111,19 @@ class Nursery(ABC):
     def emit(self, event: Event) -> None:
         """Report `event` to the log and the listeners."""
         child = None if isinstance(event, (Restarting, GaveUp, StartFailed)) else self._by_ref.get(event.ref)
-        self._announce(event, None if child is None else child.spec)
+        wished = isinstance(event, Exited) and isinstance(event.reason, Killed) and self._kills_at_once(child)
+        self._announce(event, None if child is None else child.spec, wished=wished)
 
-    def _announce(self, event: Event, spec: ChildSpec | None) -> None:
+    def _kills_at_once(self, child: Child | None) -> bool:
+        return self._killed or (
+            child is not None
+            and child.status is ChildStatus.STOPPING
+            and child.spec.shutdown == "brutal_kill"
+        )
+
+    def _announce(self, event: Event, spec: ChildSpec | None, *, wished: bool = False) -> None:
         try:
-            self.report(event, spec)
+            self.report(event, spec, wished=wished)
         except (KeyboardInterrupt, SystemExit) as error:
             # A listener ends the program; whatever is going on here goes on.
             self.fatal(error)
@@ -171,7 +179,7 @@ class Nursery(ABC):
 
     async def _end(self, children: Sequence[Child]) -> None:
         """End these children at the same time, each within its own budget; they are `STOPPED` afterwards."""
-        # Whom an end that a native cancellation interrupted has told already keeps its deadline.
+        # A child that an earlier, interrupted `_end` has told already keeps its deadline.
         for number, child in enumerate(children, 1):
             process = child.process
             if process is not None and process.reason is None and process not in self._ending:

@@ -22,7 +22,7 @@ from wsmgr.actors.events import (
     StartFailed,
     Zombie,
 )
-from wsmgr.actors.reasons import Crash, describe, is_expected
+from wsmgr.actors.reasons import Crash, describe, error_of, is_expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +51,15 @@ class Reporter:
         """Tell `above` of everything, too."""
         self._above = above
 
-    def __call__(self, event: Event, spec: ChildSpec | None = None) -> None:
-        """Report `event`; `spec` is that of the child that it is about. A listener that raises harms nobody."""
-        _write(event, spec)
+    def __call__(self, event: Event, spec: ChildSpec | None, *, wished: bool) -> None:
+        """Report `event`. A listener that raises harms nobody.
+
+        Args:
+            event: What happened.
+            spec: That of the child that it is about, if any.
+            wished: Whether it is an end by force that was asked for, which is no error.
+        """
+        _write(event, spec, logging.DEBUG if wished else None)
         told: set[Callable[[Event], None]] = set()
         reporter: Reporter | None = self
         while reporter is not None:
@@ -72,8 +78,8 @@ def _tell(listener: Callable[[Event], None], event: Event) -> None:
         _log.exception("a listener for supervision events failed", extra={"event": type(event).__name__})
 
 
-def _write(event: Event, spec: ChildSpec | None) -> None:
-    level, error = _level(event)
+def _write(event: Event, spec: ChildSpec | None, wanted_level: int | None) -> None:
+    level, error = _level(event) if wanted_level is None else (wanted_level, None)
     if _log.isEnabledFor(level):
         exc_info = None if error is None else (type(error), error, error.__traceback__)
         _log.log(level, "%s", _sentence(event), exc_info=exc_info, extra=_fields(event, spec))
@@ -125,7 +131,7 @@ def _level(event: Event) -> tuple[int, BaseException | None]:
                 return logging.INFO, None
             return logging.ERROR, reason.error if isinstance(reason, Crash) else masked
         case StartFailed(reason=reason):
-            return logging.ERROR, reason.error if isinstance(reason, Crash) else None
+            return logging.ERROR, error_of(reason)
         case GaveUp() | ShutdownError() | Zombie():
             return logging.ERROR, None
         case DeadLetter(why="exited", ref=ref) if ref.exit_reason is not None and is_expected(

@@ -66,7 +66,7 @@ class Root:
     def fatal(self, error: BaseException) -> None:
         """Stop the tree; the root raises `error` once it is gone."""
         self._fatal = self._fatal or error
-        self._supervisor.stop(Shutdown(f"{type(error).__name__} in a child"))
+        self._supervisor.begin_stop(Shutdown(f"{type(error).__name__} in a child"))
 
     def emit(self, event: Event) -> None:
         """Report `event` where the supervisor's events go."""
@@ -103,7 +103,7 @@ class Root:
         """End the supervisor after the body, which raised `error`, and wait for it."""
         assert self._body is not None  # noqa: S101 - `enter` came first
         self._has_body = False
-        self._supervisor.stop(Shutdown())
+        self._supervisor.begin_stop(Shutdown())
         with anyio.CancelScope(shield=True):
             error = await self._wait_for_the_end() or error
         if error is None or is_cancellation(error):
@@ -130,7 +130,7 @@ class Root:
             except KeyboardInterrupt as interrupt:
                 # The second one, most likely: whoever still says good-bye is killed.
                 hit = interrupt
-                self._supervisor.kill()
+                self._supervisor.begin_kill()
         return hit
 
     async def _beside(self) -> None:
@@ -152,7 +152,7 @@ class Root:
         try:
             await anyio.sleep_forever()
         finally:
-            self._supervisor.stop(Shutdown())
+            self._supervisor.begin_stop(Shutdown())
 
     def _reason(self) -> ExitReason:
         return self._process.reason or Shutdown()
@@ -165,13 +165,10 @@ class Root:
             error: BaseException = SupervisorGaveUpError(
                 self._supervisor.name, gave_up.child_id, gave_up.reason, gave_up.why
             )
-            error.__cause__ = gave_up.reason.error if isinstance(gave_up.reason, Crash) else None
             return error
         match self._reason():
             case Shutdown(FailedToStart(child_id, reason)):
-                error = StartError(child_id, reason)
-                error.__cause__ = reason.error if isinstance(reason, Crash) else None
-                return error
+                return StartError(child_id, reason)
             case Crash(error):
                 return error
             case Killed():

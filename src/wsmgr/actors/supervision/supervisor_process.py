@@ -46,17 +46,17 @@ class SupervisorProcess(Process):
             )
         except Exception as error:  # noqa: BLE001 - the crash boundary of the supervisor itself
             reason = Crash(error)
-        self._supervisor.stop(reason)
+        self._supervisor.begin_stop(reason)
         self.finish(Killed() if self._killed else reason)
 
     def shutdown(self, reason: ExitReason) -> None:
         """End the children in order, then itself."""
-        self._supervisor.stop(reason)
+        self._supervisor.begin_stop(reason)
 
     def kill(self) -> None:
         """End all children at once, without their good-byes, then itself."""
         self._killed = True
-        self._supervisor.kill()
+        self._supervisor.begin_kill()
 
     def exit_signal(self, sender: ActorRef[Any] | None, reason: ExitReason, *, kill: bool) -> None:  # noqa: ARG002
         """Obey a kill; any other signal is ignored, as by OTP's supervisors, unless its own supervisor sent it."""
@@ -65,7 +65,7 @@ class SupervisorProcess(Process):
 
     def request_stop(self, reason: ExitReason) -> None:
         """End the children in order, then itself with `reason`."""
-        self._supervisor.stop(reason)
+        self._supervisor.begin_stop(reason)
 
     def accept_send(self, message: object) -> bool:
         """Refuse.
@@ -98,4 +98,6 @@ class SupervisorProcess(Process):
         return False
 
     def _no_mail(self, message: object) -> NotAnActorError:
-        return NotAnActorError(f"{self.ref} is a supervisor and takes no mail ({message!r}); use its methods")
+        return NotAnActorError(
+            f"{self.ref} is a supervisor and takes no mail ({type(message).__name__}); use its methods"
+        )
