@@ -305,8 +305,11 @@ async def test_what_is_given_up_is_counted_and_told(
         found = await ref.call(Read(list_events))
 
     told = {event.kind: event.detail for event in found}
-    assert {"cast 3", "cast 4", "after", "commits_lost"} == set(told)
-    assert {"commits": 3} == told["commits_lost"]
+    # The retry may come before the last commit does, which then pushes nothing out.
+    kept = [f"cast {number}" for number in range(5) if f"cast {number}" in told]
+    assert kept in (["cast 2", "cast 3", "cast 4"], ["cast 3", "cast 4"])
+    assert {*kept, "after", "commits_lost"} == set(told)
+    assert {"commits": 5 - len(kept)} == told["commits_lost"]
 
 
 async def test_a_copy_that_cannot_be_written_delays_no_caller_and_follows(
