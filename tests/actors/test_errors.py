@@ -16,14 +16,17 @@ from wsmgr.actors import (
     Continue,
     Crash,
     DynamicSupervisor,
+    Killed,
     NoProc,
     NotAnActorError,
+    Shutdown,
     StartError,
+    Stop,
     Supervisor,
     TaskSupervisor,
     get_status,
 )
-from wsmgr.actors.testing import Probe
+from wsmgr.actors.testing import Probe, TrappingProbe
 
 if TYPE_CHECKING:
     from wsmgr.actors import ReplyTo
@@ -159,3 +162,20 @@ async def test_end_by_force_that_was_asked_for_is_no_error_in_the_log(
 async def forever() -> None:
     """Run until it is cancelled."""
     await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("make", [Probe, TrappingProbe])
+async def test_kill_in_the_step_in_which_an_actor_stops_is_a_kill(
+    make: type[Probe], tree: DynamicSupervisor
+) -> None:
+    """Whoever was killed has not said good-bye, whatever its callback returned."""
+
+    async def leave(probe: Probe) -> Stop:
+        probe.ref.exit(Killed())
+        return Stop(Shutdown("on my own"))
+
+    probe = make()
+    ref = await tree.start_child(ChildSpec("a", lambda: probe, restart="temporary"))
+    ref.cast(leave)
+    assert Killed() == await ref.monitor().wait()
+    assert not any("terminate" in entry for entry in probe.journal)

@@ -8,14 +8,23 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 import attrs
 import pytest
 from attrs import frozen
 
 import wsmgr.actors
-from wsmgr.actors import ChildCounts, ChildInfo, Event, MailboxPolicy, Statistics
+from wsmgr.actors import (
+    ChildCounts,
+    ChildInfo,
+    Event,
+    MailboxPolicy,
+    Statistics,
+    Status,
+    TaskSupervisor,
+    TraceEvent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,16 +106,34 @@ def test_first_example_of_the_reference_runs(backend: str, tmp_path: Path) -> No
     assert output_of([sys.executable, "-c", on_backend(example, backend)], tmp_path) == "5\n"
 
 
+def test_start_function_of_the_reference_hands_out_the_supervisor_that_it_made_last() -> None:
+    """How a nested supervisor is reached: a new one at each start, where everybody looks for it."""
+    blocks = [match[2] for match in BLOCK.finditer(REFERENCE.read_text(encoding="utf-8"))]
+    (example,) = [block for block in blocks if "class Services" in block]
+    found: dict[str, Any] = dict(vars(wsmgr.actors))
+    exec(example, found)
+    (spec,) = found["root"].which_children()
+    services = found["services"]
+    first, second = services.start_tasks(), services.start_tasks()
+    assert ("tasks", "supervisor") == (spec.id, spec.type)
+    assert isinstance(second, TaskSupervisor)
+    assert first is not second
+    assert services.tasks is second
+
+
 def test_reference_names_everything_that_is_exported() -> None:
     """Whoever exports a name documents it."""
     assert set() == set(wsmgr.actors.__all__) - words_of_code(prose_of(REFERENCE))
 
 
 def test_reference_names_every_field_of_what_can_be_looked_at() -> None:
-    """Events, statistics and children, as people find them in a log or a tree."""
-    fields = {field.name for kind in (Statistics, ChildInfo, ChildCounts) for field in attrs.fields(kind)}
-    events = {kind.__name__ for kind in get_args(Event)}
-    assert set() == (fields | events) - words_of_code(prose_of(REFERENCE))
+    """Events, children, and what introspection returns, as people find them in a log or a tree."""
+    events = get_args(Event)
+    kinds = (Status, Statistics, TraceEvent, ChildInfo, ChildCounts, *events)
+    fields = {field.name for kind in kinds for field in attrs.fields(kind)}
+    names = {kind.__name__ for kind in events}
+    assert {"monitored_by", "masked"} <= fields
+    assert set() == (fields | names) - words_of_code(prose_of(REFERENCE))
 
 
 def test_reference_names_every_overflow_policy() -> None:
@@ -143,11 +170,13 @@ def words_of_code(text: str) -> set[str]:
 
 def test_tutorial_has_these_programs() -> None:
     """Those that are run below, and no other."""
-    assert ["worker.py", "crash.py", "pool.py", "look.py", "serve.py", "test_pool.py"] == list(PROGRAMS)
+    assert ["worker.py", "crash.py", "pool.py", "tasks.py", "look.py", "serve.py", "test_pool.py"] == list(
+        PROGRAMS
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("file", ["worker.py", "crash.py", "pool.py", "look.py"])
+@pytest.mark.parametrize("file", ["worker.py", "crash.py", "pool.py", "tasks.py", "look.py"])
 def test_program_of_the_tutorial_prints_what_the_page_shows(file: str, backend: str, folder: Path) -> None:
     """In a folder with nothing else, on both loops."""
     program = PROGRAMS[file]

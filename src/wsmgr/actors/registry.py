@@ -66,11 +66,12 @@ class Registry:
                 holder.process.at_exit.pop(free, None)
 
     def whereis(self, key: Hashable) -> ActorRef[Any] | None:
-        """Return who has the name, the first who took it among several, or None."""
-        return next(iter(self._entries.get(key, {})), None)
+        """Return who has the name, the first who took it among several, or None. Any thread may ask."""
+        return next(iter(self.lookup(key)), None)
 
     def lookup(self, key: Hashable) -> tuple[ActorRef[Any], ...]:
-        """Return all who have the name, in the order in which they took it."""
+        """Return all who have the name, in the order in which they took it. Any thread may ask."""
+        # `tuple` of a dictionary is one step to other threads; iterating over one is not.
         return tuple(self._entries.get(key, {}))
 
     def dispatch(self, key: Hashable, message: object) -> int:

@@ -42,8 +42,9 @@ class Supervisor(SupervisorBase):
 
     It is used as a root (`async with Supervisor(...) as s`, or `await Supervisor(...).run()`), or as a child:
     `ChildSpec("venues", lambda: Supervisor(...), type="supervisor")`. The object is the handle: its methods can be
-    called from any task of the loop. It ends when its block is left, or by `await supervisor.ref.stop()`. Requests raise `CallExitError` with `NoProc()` when the supervisor does not run (any
-    more), is being stopped, or is at that moment starting or ending the process that asks.
+    called from any task of the loop. It ends when its block is left, or by `await supervisor.ref.stop()`. Requests
+    raise `CallExitError` with `NoProc()` when the supervisor does not run (any more), is being stopped, or is at that
+    moment starting or ending the process that asks.
 
     Args:
         children: The specs, in start order.

@@ -256,7 +256,7 @@ class ActorProcess(Process):
         if self._helpers is not None:
             foreign = await self._helpers.end()
             self._masked = self._masked or (None if foreign is None else self._foreign(foreign))
-        self.finish(outcome or self._kill_reason or Crash(self._foreign(None)), self._masked)
+        self.finish(self._kill_reason or outcome or Crash(self._foreign(None)), self._masked)
 
     async def _work(self) -> tuple[ExitReason, bool]:
         try:
