@@ -1,4 +1,15 @@
-"""What the tests of OTP's contract share: children that fail and end in known ways, and how to look at them."""
+"""What the tests share: children that fail and end in known ways, how to look at them, and how to wait.
+
+What goes where:
+
+- `test_otp_*`: what OTP promises, by subject. Many name OTP's own test case.
+- `test_pitfalls`: the traps of doing that on anyio, by the name of the trap.
+- `test_cancellation`, `test_cancellation_sigint`: what comes from outside, in every state of a tree.
+- `test_model`: random lives of trees, against a naive model of restarts; `test_decisions`: the pure functions.
+- `test_<module>`: what one module promises and OTP does not ask for.
+
+One promise has one test. No wait is without an end: the last of them is `LONG` virtual seconds away.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +17,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from wsmgr.actors import (
@@ -111,6 +123,15 @@ def starts(journal: Journal) -> list[object]:
 
 def ends(journal: Journal) -> list[object]:
     return [entry[0] for entry in journal if entry[1] == "terminate"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run, without letting time pass, until `condition` holds; fail when it never does."""
+    for _ in range(10 * HOT):
+        if condition():
+            return
+        await anyio.lowlevel.checkpoint()
+    pytest.fail("the condition did not hold, however often the loop turned")
 
 
 async def quiet() -> None:

@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from attrs import define, field, frozen
-from tests.actors.children import HOT, LONG, Journal, crash
+from tests.actors.children import HOT, LONG, Journal, SlowGoodbye, crash, until
 
 from wsmgr.actors import (
     Actor,
@@ -45,18 +45,16 @@ VIRTUAL_ASYNCIO = pytest.mark.parametrize(
 )
 
 
-class SlowGoodbye(TrappingProbe):
+class Goodbye(SlowGoodbye):
     """Says good-bye after some seconds, and tells when it begins to."""
 
     def __init__(self, name: str, world: World, seconds: float) -> None:
-        super().__init__(name, world.journal)
+        super().__init__(name, world.journal, seconds)
         self.world = world
-        self.seconds = seconds
 
     async def terminate(self, reason: Any) -> None:
         if self.seconds >= 3.0:
             self.world.reached.set()
-        await anyio.sleep(self.seconds)
         await super().terminate(reason)
 
 
@@ -142,7 +140,7 @@ class World:
 
     def child(self, name: str, seconds: float = 0.5) -> ChildSpec:
         """Return a child that says good-bye after some seconds."""
-        return ChildSpec(name, lambda: SlowGoodbye(name, self, seconds), shutdown=10.0)
+        return ChildSpec(name, lambda: Goodbye(name, self, seconds), shutdown=10.0)
 
     def starting(
         self,
@@ -198,8 +196,7 @@ class World:
     async def bring_about(self, cancel: Callable[[], object]) -> None:
         """Lead the tree into the state, then cancel its host."""
         if self.state.begin is not None:
-            while self.supervisor.tree().status is not ChildStatus.RUNNING:
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: self.supervisor.tree().status is ChildStatus.RUNNING)
             await self.state.begin(self)
         await self.reached.wait()
         self.mark = len(self.journal)
@@ -225,8 +222,7 @@ async def crash_b(world: World) -> None:
 
 async def crash_b_and_wait(world: World) -> None:
     world.ref("b").cast(crash)
-    while world.supervisor.which_children()[1].status is not ChildStatus.RESTARTING:
-        await anyio.lowlevel.checkpoint()
+    await until(lambda: world.supervisor.which_children()[1].status is ChildStatus.RESTARTING)
     world.reached.set()
 
 
@@ -650,8 +646,7 @@ async def test_native_cancellations_that_go_on_do_not_keep_a_child_from_being_ki
 
     supervisor = Supervisor([ChildSpec(name, Hanging, shutdown=1.0) for name in "ab"])
     task = asyncio.ensure_future(supervisor.run())
-    while supervisor.tree().status is not ChildStatus.RUNNING:
-        await anyio.lowlevel.checkpoint()
+    await until(lambda: supervisor.tree().status is ChildStatus.RUNNING)
     began = anyio.current_time()
     ended: list[float] = []
     task.add_done_callback(lambda _: ended.append(round(anyio.current_time() - began, 3)))

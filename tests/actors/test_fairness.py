@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
+from tests.actors.children import LONG, bounded
 
 from wsmgr.actors import (
     Actor,
@@ -16,11 +18,12 @@ from wsmgr.actors import (
     Killed,
     Reply,
     ReplyTo,
+    Started,
     Supervisor,
     SupervisorKilledError,
     Timer,
 )
-from wsmgr.actors.testing import Probe
+from wsmgr.actors.testing import EventRecorder, Probe, settle
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
 
@@ -51,6 +54,7 @@ class Restless(Actor[Any]):
         self._journal.append(reason)
 
 
+@bounded
 async def test_chain_of_due_timers_starves_neither_calls_nor_the_shutdown() -> None:
     """An actor that always has a timer due answers, and ends in an orderly way when it is told to."""
     journal: list[object] = []
@@ -74,22 +78,19 @@ async def test_actor_may_start_a_sibling_as_soon_as_its_own_start_is_acknowledge
 
     supervisor = Supervisor([ChildSpec("parent", Parent)])
     async with supervisor:
-        with anyio.fail_after(5):
-            while not started:
-                await anyio.lowlevel.checkpoint()
+        await settle(lambda: bool(started))
         assert ["parent", "sibling"] == [child.id for child in supervisor.which_children()]
 
 
 @pytest.mark.parametrize("form", ["run", "async with"])
-async def test_killed_root_is_an_error_for_who_waits_for_it(form: str) -> None:
+@bounded
+async def test_killed_root_is_an_error_for_who_waits_for_it(form: str, recorder: EventRecorder) -> None:
     """The work was cut off in the middle: nobody goes on as if it were done."""
-    supervisor = Supervisor([ChildSpec("child", Probe)], name="tree")
+    supervisor = Supervisor([ChildSpec("child", Probe)], name="tree", on_event=recorder)
 
     async def kill_it() -> None:
-        with anyio.fail_after(5):
-            while not (supervisor.which_children() if supervisor_runs(supervisor) else ()):
-                await anyio.lowlevel.checkpoint()
-        supervisor.ref.exit(Killed())
+        root = await recorder.wait_for(Started, where=lambda event: event.child_id == "tree")
+        root.ref.exit(Killed())
 
     async with anyio.create_task_group() as group:
         group.start_soon(kill_it)
@@ -100,12 +101,4 @@ async def test_killed_root_is_an_error_for_who_waits_for_it(form: str) -> None:
 async def hold(supervisor: Supervisor) -> None:
     """Run a tree beside a body that waits."""
     async with supervisor:
-        await anyio.sleep_forever()
-
-
-def supervisor_runs(supervisor: Supervisor) -> bool:
-    """Return whether it has been started."""
-    try:
-        return supervisor.ref.alive
-    except Exception:  # noqa: BLE001 - it says so by raising
-        return False
+        await anyio.sleep(LONG)

@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from anyio.lowlevel import EventLoopToken
+from tests.actors.children import crash
 
 from wsmgr.actors import (
     ActorRef,
@@ -121,10 +122,6 @@ async def in_worker(fn: Callable[[], Any]) -> Any:
 
 def hold_up_the_loop_until(event: threading.Event) -> None:
     assert event.wait(10), "the thread did not give up"
-
-
-async def crash(probe: Probe) -> None:
-    raise ValueError("crash")
 
 
 class TestReaching:

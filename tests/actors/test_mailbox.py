@@ -29,9 +29,9 @@ from wsmgr.actors.testing import EventRecorder, Probe, settle
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from wsmgr.actors import ActorRef
+    from tests.actors.children import Journal
 
-Journal = list[tuple[object, ...]]
+    from wsmgr.actors import ActorRef
 
 
 def first_letter(message: object) -> str | None:

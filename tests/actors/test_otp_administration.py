@@ -1,4 +1,4 @@
-"""OTP's contract of looking and asking: dynamic supervisors (1.8), administration (1.9), reports (1.14)."""
+"""OTP's contract of looking and asking: dynamic supervisors, administration, reports."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Failing(Probe):
 
 
 class TestDynamicSupervisor:
-    """1.8."""
+    """Children by reference: how many, for how long, and what is kept of them."""
 
     async def test_start_blocks_the_supervisor_until_the_childs_init_is_done(self, journal: Journal) -> None:
         """Starts are carried out one after the other, in the order in which they were asked for."""
@@ -98,6 +98,13 @@ class TestDynamicSupervisor:
             await anyio.sleep(20)
             assert (2, 2) == (supervisor.count_children().specs, supervisor.count_children().active)
             assert supervisor.which_children()[0].status is ChildStatus.RUNNING
+            again = ref_of(supervisor, "a")
+            if how == "init":
+                broken.append("yes")
+            again.cast(crash)
+            await quiet()
+            await supervisor.terminate_child(again)
+            assert (await supervisor.start_child(ChildSpec("c", Probe))).alive
 
     async def test_child_that_fails_or_ignores_its_start_takes_no_place(self) -> None:
         """What never ran is not counted."""
@@ -113,16 +120,17 @@ class TestDynamicSupervisor:
                     await supervisor.start_child(ChildSpec("a", lambda: Failing(["yes"])))
             assert await (await supervisor.start_child(ChildSpec("a", Probe))).call("fine") == "fine"
 
-    async def test_child_that_could_not_come_back_is_still_known_by_the_reference_that_its_starter_has(
-        self,
+    @pytest.mark.parametrize("how", ["exit", "init"])
+    async def test_child_between_two_attempts_is_still_known_by_the_reference_that_its_starter_has(
+        self, how: str
     ) -> None:
         """`{restarting, OldPid}`: it can be terminated, which cancels the next attempt; then it is not found."""
         broken: list[object] = []
+        backoff = Backoff(initial=10, jitter=0, immediate_first=how == "init")
         async with DynamicSupervisor() as supervisor:
-            ref = await supervisor.start_child(
-                ChildSpec("a", lambda: Failing(broken), backoff=Backoff(initial=10, jitter=0))
-            )
-            broken.append("yes")
+            ref = await supervisor.start_child(ChildSpec("a", lambda: Failing(broken), backoff=backoff))
+            if how == "init":
+                broken.append("yes")
             ref.cast(crash)
             await quiet()
             assert [ChildStatus.RESTARTING] == [child.status for child in supervisor.which_children()]
@@ -130,6 +138,9 @@ class TestDynamicSupervisor:
             assert supervisor.which_children() == []
             with pytest.raises(ChildNotFoundError):
                 await supervisor.terminate_child(ref)
+            broken.clear()
+            await anyio.sleep(20)
+            assert supervisor.which_children() == []
 
     async def test_restarted_child_is_known_by_its_new_reference_only(self, recorder: EventRecorder) -> None:
         """The one before is dead and no child."""
@@ -180,7 +191,7 @@ class TestDynamicSupervisor:
 
 
 class TestAdministration:
-    """1.9."""
+    """Each request, for a child in each status."""
 
     async def test_children_are_shown_with_id_process_and_type(self, journal: Journal) -> None:
         """`which_children` and `count_children`: a supervisor among workers, one that is stopped, one that restarts."""
@@ -208,31 +219,49 @@ class TestAdministration:
             counts = supervisor.count_children()
             assert (5, 3, 2, 3) == (counts.specs, counts.active, counts.supervisors, counts.workers)
 
-    async def test_results_are_the_same_for_a_child_that_is_a_supervisor(self, journal: Journal) -> None:
-        """The table, column by column."""
+    @pytest.mark.parametrize("kind", ["worker", "supervisor"])
+    async def test_results_of_each_request_for_a_running_a_stopped_and_an_unknown_child(
+        self, kind: Any, journal: Journal
+    ) -> None:
+        """The table, column by column, and the same for a child that is a supervisor."""
+
+        def leaf() -> TrappingProbe:
+            return TrappingProbe("leaf", journal)
 
         def inner() -> Supervisor:
-            return Supervisor([ChildSpec("leaf", lambda: TrappingProbe("leaf", journal))])
+            return Supervisor([ChildSpec("leaf", leaf)])
 
-        spec = ChildSpec("inner", inner, type="supervisor")
+        spec = ChildSpec("a", inner if kind == "supervisor" else leaf, type=kind)
         async with Supervisor([spec]) as supervisor:
+            ref = ref_of(supervisor, "a")
             with pytest.raises(AlreadyStartedError) as caught:
                 await supervisor.start_child(spec)
-            assert caught.value.ref is ref_of(supervisor, "inner")
+            assert caught.value.ref is ref
             for request in (supervisor.restart_child, supervisor.delete_child):
                 with pytest.raises(ChildRunningError):
-                    await request("inner")
-            await supervisor.terminate_child("inner")
+                    await request("a")
+            await supervisor.terminate_child("a")
+            assert Shutdown() == ref.exit_reason
             assert [("leaf", "init"), ("leaf", "terminate", Shutdown())] == journal
-            await supervisor.terminate_child("inner")
+            await supervisor.terminate_child("a")
             with pytest.raises(AlreadyPresentError):
                 await supervisor.start_child(spec)
-            await supervisor.restart_child("inner")
+            assert (await supervisor.restart_child("a")).alive
             assert ("leaf", "init") == journal[-1]
-            await supervisor.terminate_child("inner")
-            await supervisor.delete_child("inner")
-            with pytest.raises(ChildNotFoundError):
-                await supervisor.restart_child("inner")
+            await supervisor.terminate_child("a")
+            await supervisor.delete_child("a")
+            assert supervisor.which_children() == []
+            for ask in (supervisor.terminate_child, supervisor.restart_child, supervisor.delete_child):
+                with pytest.raises(ChildNotFoundError):
+                    await ask("a")
+            ref = await supervisor.start_child(spec)
+            assert ref_of(supervisor, "a") is ref
+
+    async def test_temporary_child_is_forgotten_when_it_is_terminated(self) -> None:
+        """Its spec has no further use."""
+        async with Supervisor([ChildSpec("a", Probe, restart="temporary")]) as supervisor:
+            await supervisor.terminate_child("a")
+            assert supervisor.which_children() == []
 
     async def test_transient_child_that_ended_well_is_stopped_for_every_request(self) -> None:
         """Its spec is kept, its process is not: `undefined`."""
@@ -352,7 +381,7 @@ class TestAdministration:
 
 
 class TestReports:
-    """1.14."""
+    """What listeners and the log are told."""
 
     @pytest.mark.parametrize("when", ["boot", "request", "restart"])
     async def test_init_that_fails_is_a_start_error(

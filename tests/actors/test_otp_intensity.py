@@ -1,11 +1,10 @@
-"""OTP's contract of giving up: the restart intensity, and what happens from level to level (1.5)."""
+"""OTP's contract of giving up: the restart intensity, and what happens from level to level."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 from tests.actors.children import (
     Journal,
@@ -18,12 +17,14 @@ from tests.actors.children import (
     starts,
     statuses,
     trapping,
+    until,
 )
 
 from wsmgr.actors import (
     Backoff,
     ChildSpec,
     ChildStatus,
+    Crash,
     DynamicSupervisor,
     Exited,
     GaveUp,
@@ -42,7 +43,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
 
 
 class TestIntensity:
-    """1.5."""
+    """How many restarts in how many seconds are too many, and what that ends."""
 
     @pytest.mark.parametrize(("pause", "too_many"), [(4.0, True), (5.0, True), (5.125, False)])
     async def test_edge_of_the_window_counts(
@@ -86,8 +87,7 @@ class TestIntensity:
                 begin = anyio.current_time()
                 for seconds in at:
                     await anyio.sleep_until(begin + seconds)
-                    while ref_of(supervisor, "a") is None or not ref_of(supervisor, "a").alive:
-                        await anyio.lowlevel.checkpoint()
+                    await until(lambda: ref_of(supervisor, "a") is not None and ref_of(supervisor, "a").alive)
                     ref_of(supervisor, "a").cast(crash)
                 await anyio.sleep(1)
                 survived = True
@@ -106,17 +106,27 @@ class TestIntensity:
 
         assert "c" == (await give_up(supervisor, crash_each)).child_id
 
-    async def test_no_restarts_at_all_gives_up_on_the_first(self, journal: Journal) -> None:
-        """`max_restarts=0`: the failed child is not started again, its siblings end in reverse order."""
-        supervisor = Supervisor([trapping(name, journal) for name in "abc"], max_restarts=0)
+    @pytest.mark.parametrize("allowed", [0, 1, 3])
+    async def test_one_failure_more_than_allowed_is_not_restarted_and_ends_all_in_reverse_order(
+        self, allowed: int, journal: Journal, recorder: EventRecorder
+    ) -> None:
+        """The root raises what a process manager can see: who, and why; `max_restarts=0` restarts nobody."""
+        supervisor = Supervisor(
+            [trapping(name, journal) for name in "abc"], max_restarts=allowed, on_event=recorder
+        )
 
-        async def begin() -> None:
-            ref_of(supervisor, "a").cast(crash)
+        async def crash_b() -> None:
+            for _ in range(allowed + 1):
+                ref_of(supervisor, "b").cast(crash)
+                await quiet()
 
-        error = await give_up(supervisor, begin)
+        error = await give_up(supervisor, crash_b)
+        assert ("b", "reached_max_restart_intensity") == (error.child_id, error.why)
+        assert isinstance(error.reason, Crash)
         assert isinstance(error.__cause__, ValueError)
-        assert ["a", "b", "c"] == starts(journal)
-        assert ["a", "c", "b"] == ends(journal)
+        assert ["a", "b", "c", *["b"] * allowed] == starts(journal)
+        assert ["b", *["b"] * allowed, "c", "a"] == ends(journal)
+        assert 1 == len(recorder.of(GaveUp))
 
     async def test_restart_that_waits_enters_the_window_when_it_is_made(self) -> None:
         """With a backoff the log holds attempts, not crashes: waits longer than the window never fill it."""
@@ -130,7 +140,7 @@ class TestIntensity:
 
 
 class TestEscalation:
-    """1.5: from level to level."""
+    """What the level above does when one below has given up."""
 
     def nested(self, journal: Journal, restart: Any, *, inner_restarts: int) -> ChildSpec:
         return ChildSpec(

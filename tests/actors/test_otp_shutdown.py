@@ -1,4 +1,4 @@
-"""OTP's contract of ending: the shutdown protocol, its races, and `terminate` (1.6)."""
+"""OTP's contract of ending: the shutdown protocol, its races, and `terminate`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.actors.children import (
     ref_of,
     shut_down,
     slow,
+    starts,
     statuses,
     stop_normally,
     trapping,
@@ -41,6 +42,7 @@ from wsmgr.actors import (
     Started,
     Stop,
     Supervisor,
+    Zombie,
 )
 from wsmgr.actors.testing import EventRecorder, Probe, TrappingProbe
 
@@ -65,7 +67,7 @@ class Clock:
 
 
 class TestBudgets:
-    """1.6: a shutdown, a deadline, a kill."""
+    """A shutdown, a deadline, a kill."""
 
     async def test_static_children_with_mixed_budgets_end_one_by_one_in_reverse(
         self, journal: Journal, recorder: EventRecorder
@@ -80,7 +82,7 @@ class TestBudgets:
         specs = [
             slow("brutal", journal, LONG, shutdown="brutal_kill"),
             slow("too slow", journal, LONG, shutdown=2.0),
-            slow("patient", journal, 7.0, shutdown="infinity"),
+            slow("patient", journal, 80_000.0, shutdown="infinity"),
             slow("no time", journal, LONG, shutdown=0),
             slow("in time", journal, 1.0, shutdown=1.5),
             slow("quick", journal, 0.0),
@@ -91,10 +93,10 @@ class TestBudgets:
             "quick": 0.0,
             "in time": 1.0,
             "no time": 1.0,
-            "patient": 8.0,
-            "too slow": 10.0,
-            "brutal": 10.0,
-            "Supervisor": 10.0,
+            "patient": 80_001.0,
+            "too slow": 80_003.0,
+            "brutal": 80_003.0,
+            "Supervisor": 80_003.0,
         } == clock.ended
         assert ["quick", "in time", "no time", "patient", "too slow", "brutal", "Supervisor"] == list(
             clock.ended
@@ -105,11 +107,16 @@ class TestBudgets:
         ]
 
     async def test_dynamic_children_end_at_the_same_time_each_at_its_own_deadline(
-        self, journal: Journal
+        self, journal: Journal, recorder: EventRecorder
     ) -> None:
         """`sup_stop_timeout_dynamic`, `sup_stop_brutal_kill_dynamic`: the longest, not the sum."""
         clock = Clock()
-        async with DynamicSupervisor(on_event=clock) as supervisor:
+
+        def both(event: Any) -> None:
+            clock(event)
+            recorder(event)
+
+        async with DynamicSupervisor(on_event=both) as supervisor:
             for spec in (
                 slow("one", journal, LONG, shutdown=1.0),
                 slow("three", journal, LONG, shutdown=3.0),
@@ -129,6 +136,20 @@ class TestBudgets:
             ("three", 3.0),
             ("DynamicSupervisor", 3.0),
         ] == list(clock.ended.items())
+        assert dict.fromkeys(("one", "two", "three"), Killed()) == {
+            event.child_id: event.reason for event in recorder.of(ShutdownError)
+        }
+
+    async def test_child_that_is_terminated_on_request_has_the_same_time(
+        self, journal: Journal, recorder: EventRecorder
+    ) -> None:
+        """`shutdown=2.0`: two seconds, then `Killed`, and a `ShutdownError`."""
+        spec = slow("a", journal, LONG, shutdown=2.0)
+        async with Supervisor([spec], on_event=recorder) as supervisor:
+            before = anyio.current_time()
+            await supervisor.terminate_child("a")
+            assert pytest.approx(2.0) == anyio.current_time() - before
+        assert [Killed()] == [event.reason for event in recorder.of(ShutdownError)]
 
     async def test_supervisor_is_busy_while_it_ends_a_child_and_requests_wait(self, journal: Journal) -> None:
         """Strictly sequential; to look asks nobody."""
@@ -144,9 +165,12 @@ class TestBudgets:
             await supervisor.start_child(trapping("next", journal))
             assert pytest.approx(3.0) == anyio.current_time() - before
 
-    async def test_brutal_kill_does_not_wait_for_earlier_mail(self, journal: Journal) -> None:
-        """Nor for the callback that runs."""
-        async with Supervisor([trapping("a", journal, shutdown="brutal_kill")]) as supervisor:
+    async def test_brutal_kill_does_not_wait_for_earlier_mail_and_is_no_error(
+        self, journal: Journal, recorder: EventRecorder
+    ) -> None:
+        """Nor for the callback that runs, nor for a good-bye: it was asked for."""
+        spec = trapping("a", journal, shutdown="brutal_kill")
+        async with Supervisor([spec], on_event=recorder) as supervisor:
             ref = ref_of(supervisor, "a")
             ref.cast(wait_long)
             ref.cast("never read")
@@ -155,6 +179,8 @@ class TestBudgets:
             await supervisor.terminate_child("a")
             assert before == anyio.current_time()
         assert [("a", "init")] == journal
+        assert [Killed()] == [event.reason for event in recorder.of(Exited) if event.child_id == "a"]
+        assert recorder.of(ShutdownError) == []
 
     async def test_child_that_unlinks_and_catches_everything_cannot_hang_its_supervisor(
         self, journal: Journal
@@ -178,9 +204,64 @@ class TestBudgets:
             assert before == anyio.current_time()
             assert (Shutdown(), 50) == (ref.exit_reason, journal.count(("a", "caught")))
 
+    async def test_trapping_child_serves_the_mail_that_was_queued_before(self, journal: Journal) -> None:
+        """The shutdown waits its turn; what comes after it is not read."""
+
+        async def pause(probe: Probe) -> None:
+            await anyio.sleep(1)
+
+        async with Supervisor([trapping("a", journal)]) as supervisor, anyio.create_task_group() as tasks:
+            ref = ref_of(supervisor, "a")
+            for message in (pause, 0, 1, 2):
+                ref.cast(message)
+            tasks.start_soon(supervisor.terminate_child, "a")
+            await quiet()
+            assert {"a": ChildStatus.STOPPING} == statuses(supervisor)
+            ref.cast("after the shutdown")
+        assert [("a", 0), ("a", 1), ("a", 2), ("a", "terminate", Shutdown())] == journal[1:]
+
+    async def test_child_that_survives_a_kill_is_reported_as_a_zombie(self, recorder: EventRecorder) -> None:
+        """It cannot be abandoned, so at least it is named, with where it stands."""
+        release = anyio.Event()
+
+        class Stubborn(Probe):
+            async def handle_cast(self, message: Any) -> Stop | None:
+                with anyio.CancelScope(shield=True):
+                    await release.wait()
+                return None
+
+        async with Supervisor([ChildSpec("z", Stubborn, shutdown=1.0)], on_event=recorder) as supervisor:
+            ref_of(supervisor, "z").cast("hold on")
+            await quiet()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(supervisor.terminate_child, "z")
+                zombie = await recorder.wait_for(Zombie)
+                release.set()
+                assert any("handle_cast" in line for line in zombie.stack)
+                assert zombie.child_id == "z"
+
+    async def test_killed_supervisor_takes_everything_below_with_it(
+        self, journal: Journal, recorder: EventRecorder
+    ) -> None:
+        """`brutal_kill` of a supervisor: no child says good-bye, none is left."""
+        inner = ChildSpec(
+            "inner",
+            lambda: Supervisor([trapping("a", journal), trapping("b", journal)]),
+            type="supervisor",
+            shutdown="brutal_kill",
+        )
+        async with Supervisor([inner], on_event=recorder):
+            pass
+        assert ["a", "b"] == starts(journal)
+        assert ends(journal) == []
+        reasons = {event.child_id: event.reason for event in recorder.of(Exited)}
+        assert {Killed()} == {reasons[name] for name in ("a", "b", "inner")}
+        assert recorder.of(ShutdownError) == []
+        assert recorder.of(Zombie) == []
+
 
 class TestRaces:
-    """1.6: a shutdown always completes."""
+    """A shutdown always completes."""
 
     @pytest.mark.parametrize("make", [Supervisor, DynamicSupervisor])
     @pytest.mark.parametrize("kind", [Probe, TrappingProbe])
@@ -204,6 +285,22 @@ class TestRaces:
             assert supervisor.ref is exited[-1]
             assert len(exited) == len(set(exited))
             assert {event.ref for event in recorder.of(Started)} <= set(exited)
+
+    async def test_crash_in_terminate_is_reported_and_the_shutdown_completes(
+        self, journal: Journal, recorder: EventRecorder
+    ) -> None:
+        """Nothing stops a stop."""
+        error = OSError("disk")
+
+        class FailsInTerminate(TrappingProbe):
+            async def terminate(self, reason: object) -> None:
+                raise error
+
+        specs = [trapping("a", journal), ChildSpec("b", FailsInTerminate)]
+        async with Supervisor(specs, on_event=recorder):
+            pass
+        assert [Crash(error)] == [event.reason for event in recorder.of(ShutdownError)]
+        assert ["a"] == ends(journal)
 
     async def test_crash_in_earlier_mail_is_what_a_trapping_child_ends_with(
         self, journal: Journal, recorder: EventRecorder
@@ -303,7 +400,7 @@ async def exit_itself(probe: Probe) -> None:
 
 
 class TestTerminate:
-    """1.6, last line: when `terminate` is called, and when it is not."""
+    """When `terminate` is called, and when it is not."""
 
     @pytest.mark.parametrize("kind", [Everywhere, TrappingEverywhere])
     @pytest.mark.parametrize("where", ["continue", "info", "cast", "call"])

@@ -1,4 +1,4 @@
-"""OTP's contract of who is told of an end: links, monitors, exit signals (1.10), names (1.12)."""
+"""OTP's contract of who is told of an end: links, monitors, exit signals, names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from tests.actors.children import Journal, crash, quiet
+from tests.actors.children import Journal, crash, quiet, slow
 
 from wsmgr.actors import (
     Actor,
@@ -100,7 +100,7 @@ def news(journal: Journal) -> list[object]:
 
 
 class TestReasons:
-    """1.10: the classes of reasons, and what each does to whoever is linked."""
+    """The classes of reasons, and what each does to whoever is linked."""
 
     @pytest.mark.parametrize("reason", REASONS)
     async def test_link_carries_every_reason_but_normal_and_one_that_traps_gets_each_as_a_message(
@@ -151,7 +151,7 @@ class Plain(Probe):
 
 
 class TestLinks:
-    """1.10."""
+    """Two fates that are one: chains, rings, the moment of an `unlink`."""
 
     @pytest.mark.parametrize("first", [0, 2, 5])
     async def test_chain_of_links_falls_as_a_whole_from_wherever_it_breaks(
@@ -313,7 +313,7 @@ async def link_here(probe: Probe, other: ActorRef[Any]) -> None:
 
 
 class TestMonitors:
-    """1.10."""
+    """Who is told of an end, how often, and in which order."""
 
     async def test_each_monitor_fires_once(self, tree: Tree, journal: Journal) -> None:
         """Two monitors of one process are two messages, one of a dead one is `noproc`."""
@@ -335,7 +335,7 @@ class TestMonitors:
         self, tree: Tree, journal: Journal
     ) -> None:
         """A supervisor is a process like any other."""
-        inner = Supervisor([ChildSpec("slow", lambda: SlowGoodbye("slow", journal))])
+        inner = Supervisor([slow("slow", journal, 1.0)])
         ref = await tree.start_child(
             ChildSpec("inner", lambda: inner, type="supervisor", restart="temporary")
         )
@@ -383,12 +383,6 @@ class TestMonitors:
         assert 2 == len(news(journal))
 
 
-class SlowGoodbye(TrappingProbe):
-    async def terminate(self, reason: Any) -> None:
-        await anyio.sleep(1)
-        await super().terminate(reason)
-
-
 class Named(Probe):
     def __init__(self, registry: Registry, keys: tuple[object, ...] = ("name",)) -> None:
         super().__init__("named")
@@ -401,7 +395,7 @@ class Named(Probe):
 
 
 class TestNames:
-    """1.12."""
+    """A name ends with who has it, before anybody hears of that end."""
 
     async def test_nobody_who_is_told_of_an_end_finds_the_dead_by_its_name(self, journal: Journal) -> None:
         """Links, monitors, listeners, waiting callers and the supervisor: for all of them the name is free."""

@@ -1,4 +1,4 @@
-"""OTP's contract of ending by oneself: significant children and automatic shutdown (1.7)."""
+"""OTP's contract of ending by oneself: significant children and automatic shutdown."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def living(supervisor: Supervisor) -> AsyncGenerator[Supervisor, None]:
 
 
 class TestAutomaticShutdown:
-    """1.7."""
+    """Whose end is the end of the supervisor, and whose is not."""
 
     @pytest.mark.parametrize(
         ("restart", "how", "over"),

@@ -1,4 +1,4 @@
-"""OTP's contract of starting: the child specification (1.1) and the start protocol (1.2)."""
+"""OTP's contract of starting: the child specification and the start protocol."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.actors.children import LONG, Journal, crash, quiet, ref_of
+from tests.actors.children import LONG, Journal, crash, quiet, ref_of, statuses
 
 from wsmgr.actors import (
+    Actor,
     BadReturnError,
     CallExitError,
     ChildSpec,
@@ -16,6 +17,7 @@ from wsmgr.actors import (
     Crash,
     DynamicSupervisor,
     Exited,
+    FailedToStart,
     Ignore,
     NoProc,
     Normal,
@@ -36,10 +38,6 @@ from wsmgr.actors.testing import EventRecorder, Probe, TrappingProbe
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
 
 REFUSED = ValueError("no")
-
-
-def statuses(supervisor: Supervisor) -> list[tuple[object, ChildStatus]]:
-    return [(child.id, child.status) for child in supervisor.which_children()]
 
 
 class Scripted(TrappingProbe):
@@ -63,7 +61,7 @@ def scripted(name: str, journal: Journal, *answers: object, **options: Any) -> C
 
 
 class TestChildSpecification:
-    """1.1."""
+    """What a child is made of, and what is refused."""
 
     def test_defaults_are_those_of_otp_and_the_limits_those_of_elixir(self, anyio_backend: object) -> None:
         """Permanent worker, five seconds, one for one, three restarts in five seconds."""
@@ -139,7 +137,7 @@ class TestChildSpecification:
 
 
 class TestStartProtocol:
-    """1.2."""
+    """Who waits for whom, who is told what, and what a failed start leaves behind."""
 
     async def test_entering_returns_when_every_child_has_acknowledged(self, journal: Journal) -> None:
         """`start_link` of a tree returns when all of it runs, nested levels included."""
@@ -196,14 +194,24 @@ class TestStartProtocol:
             for _ in range(9):
                 with pytest.raises(StartError):
                     await supervisor.restart_child("a")
-                assert [("a", ChildStatus.STOPPED)] == statuses(supervisor)
+                assert {"a": ChildStatus.STOPPED} == statuses(supervisor)
             ref = await supervisor.restart_child("a")
             assert await ref.call("back") == "back"
+
+    async def test_start_function_that_raises_or_returns_no_actor_is_a_start_error(self) -> None:
+        """The user's factory is inside the crash boundary."""
+
+        def broken() -> Actor[Any]:
+            raise KeyError("no config")
+
+        for start in (broken, lambda: "not an actor", Supervisor):
+            with pytest.raises(StartError):
+                await Supervisor([ChildSpec("x", start)]).run()  # type: ignore[arg-type]  # what is tested
 
     async def test_failed_boot_ends_the_started_in_reverse_and_never_starts_the_rest(
         self, journal: Journal
     ) -> None:
-        """Also across levels: the level above is told, and goes no further either."""
+        """Also across levels: the level above is told who it was, and goes no further either."""
         inner = ChildSpec(
             "inner",
             lambda: Supervisor(
@@ -212,8 +220,12 @@ class TestStartProtocol:
             type="supervisor",
         )
         with pytest.raises(StartError) as caught:
-            await Supervisor([scripted("a", journal), inner, scripted("never either", journal)]).run()
-        assert caught.value.child_id == "inner"
+            async with Supervisor([scripted("a", journal), inner, scripted("never either", journal)]):
+                pytest.fail("the body must not run")
+        assert "inner" == caught.value.child_id
+        assert isinstance(caught.value.reason, Shutdown)
+        assert isinstance(caught.value.reason.detail, FailedToStart)
+        assert "bad" == caught.value.reason.detail.child_id
         assert [
             ("a", "init"),
             ("b", "init"),
@@ -224,10 +236,11 @@ class TestStartProtocol:
 
     async def test_failed_boot_is_no_restart(self, journal: Journal, recorder: EventRecorder) -> None:
         """The budget is for what ran before; a boot has one attempt."""
-        with pytest.raises(StartError):
+        with pytest.raises(StartError) as caught:
             await Supervisor(
                 [scripted("a", journal, OSError("no"))], max_restarts=100, on_event=recorder
             ).run()
+        assert isinstance(caught.value.__cause__, OSError)
         assert [("a", "init")] == journal
         assert recorder.of(Restarting) == []
 
@@ -280,7 +293,10 @@ class TestStartProtocol:
             await recorder.wait_for(Started, where=lambda event: event.restarts == 3)
             assert registry.whereis("name") is ref_of(supervisor, "a")
 
-    async def test_start_that_is_too_slow_is_killed_with_what_it_had_begun(self, journal: Journal) -> None:
+    @pytest.mark.parametrize("when", ["boot", "request"])
+    async def test_start_that_is_too_slow_is_killed_with_what_it_had_begun(
+        self, when: str, journal: Journal
+    ) -> None:
         """`start_timeout`: no `terminate`, no helper task is left, and the caller hears why."""
 
         class Slow(TrappingProbe):
@@ -294,15 +310,17 @@ class TestStartProtocol:
                 finally:
                     self.journal.append((self.name, "helper ended"))
 
-        async with DynamicSupervisor() as supervisor:
-            before = anyio.current_time()
-            with pytest.raises(StartError) as caught:
-                await supervisor.start_child(
-                    ChildSpec("a", lambda: Slow("a", journal), start_timeout=3.0, shutdown="infinity")
-                )
-            assert isinstance(caught.value.__cause__, StartTimeoutError)
-            assert pytest.approx(3.0) == anyio.current_time() - before
-            assert [("a", "helper ended")] == journal
+        async def ask(supervisor: DynamicSupervisor, spec: ChildSpec) -> None:
+            async with supervisor:
+                await supervisor.start_child(spec)
+
+        spec = ChildSpec("a", lambda: Slow("a", journal), start_timeout=3.0, shutdown="infinity")
+        before = anyio.current_time()
+        with pytest.raises(StartError) as caught:
+            await (Supervisor([spec]).run() if when == "boot" else ask(DynamicSupervisor(), spec))
+        assert isinstance(caught.value.__cause__, StartTimeoutError)
+        assert pytest.approx(3.0) == anyio.current_time() - before
+        assert [("a", "helper ended")] == journal
 
     async def test_start_timeout_bounds_a_restart_too(
         self, journal: Journal, recorder: EventRecorder
@@ -327,7 +345,7 @@ class TestStartProtocol:
 
 
 class TestIgnore:
-    """1.2, the seven cases of `sup_start_ignore_*`."""
+    """The seven cases of `sup_start_ignore_*`."""
 
     async def test_supervisor_itself_may_find_nothing_to_start(self) -> None:
         """No children are no error."""
@@ -345,11 +363,12 @@ class TestIgnore:
         async with Supervisor(specs, max_restarts=0) as supervisor:
             assert [("a", "init"), ("b", "init")] == journal
             if kept:
-                assert [("a", ChildStatus.STOPPED), ("b", ChildStatus.RUNNING)] == statuses(supervisor)
+                assert ref_of(supervisor, "a") is None
+                assert {"a": ChildStatus.STOPPED, "b": ChildStatus.RUNNING} == statuses(supervisor)
                 assert (await supervisor.restart_child("a")).alive
                 assert supervisor.count_children().active == 2
             else:
-                assert [("b", ChildStatus.RUNNING)] == statuses(supervisor)
+                assert {"b": ChildStatus.RUNNING} == statuses(supervisor)
 
     @pytest.mark.parametrize(
         ("restart", "kept"), [("permanent", True), ("transient", True), ("temporary", False)]
@@ -371,7 +390,7 @@ class TestIgnore:
         async with Supervisor([scripted("a", journal, None, Ignore(), None)]) as supervisor:
             await supervisor.terminate_child("a")
             assert not (await supervisor.restart_child("a")).alive
-            assert [("a", ChildStatus.STOPPED)] == statuses(supervisor)
+            assert {"a": ChildStatus.STOPPED} == statuses(supervisor)
             assert (await supervisor.restart_child("a")).alive
 
     async def test_ignored_restart_after_a_crash_ends_the_attempts(
@@ -382,7 +401,7 @@ class TestIgnore:
             ref_of(supervisor, "a").cast(crash)
             await recorder.wait_for(Exited, where=lambda event: event.reason == Normal())
             await anyio.sleep(100)
-            assert [("a", ChildStatus.STOPPED)] == statuses(supervisor)
+            assert {"a": ChildStatus.STOPPED} == statuses(supervisor)
         assert len(recorder.of(Restarting)) == 1
 
     async def test_ignored_in_a_group_restart_the_group_goes_on(
@@ -394,11 +413,11 @@ class TestIgnore:
             ref_of(supervisor, "a").cast(crash)
             await quiet()
             assert 1 == len(recorder.of(Restarting))
-            assert [
-                ("a", ChildStatus.RUNNING),
-                ("b", ChildStatus.STOPPED),
-                ("c", ChildStatus.RUNNING),
-            ] == statuses(supervisor)
+            assert {
+                "a": ChildStatus.RUNNING,
+                "b": ChildStatus.STOPPED,
+                "c": ChildStatus.RUNNING,
+            } == statuses(supervisor)
 
     async def test_dynamic_supervisor_keeps_nothing_of_a_child_that_ignores(self, journal: Journal) -> None:
         """`sup_start_ignore_child_start_child_simple`: permanent or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.actors.children import Journal, crash
 
 from wsmgr.actors import (
     AlreadyRegisteredError,
@@ -21,8 +22,6 @@ from wsmgr.actors.testing import Probe, settle
 
 if TYPE_CHECKING:
     from wsmgr.actors import ActorRef
-
-Journal = list[tuple[object, ...]]
 
 
 class Named(Probe):
@@ -49,9 +48,6 @@ class TestNames:
         address = registry.via("name")
         assert registry.whereis("name") is first
         assert await address.call("hello") == "hello"
-
-        async def crash(probe: Probe) -> None:
-            raise ValueError("crash")
 
         address.cast(crash)
         await settle(lambda: registry.whereis("name") not in (None, first))

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
+from tests.actors.children import LONG, Journal, ends, slow, starts
 
 from wsmgr.actors import (
     ChildSpec,
@@ -15,6 +16,7 @@ from wsmgr.actors import (
     Crash,
     Exited,
     ForeignCancellationError,
+    Started,
     StartError,
     Stop,
     Supervisor,
@@ -24,35 +26,22 @@ from wsmgr.actors.testing import EventRecorder, Probe, TrappingProbe, settle
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
 
-Journal = list[tuple[object, ...]]
 
-
-def trapping(name: str, journal: Journal) -> ChildSpec:
-    return ChildSpec(name, lambda: SlowGoodbye(name, journal))
-
-
-def ends(journal: Journal) -> list[object]:
-    return [entry[0] for entry in journal if entry[1] == "terminate"]
-
-
-class SlowGoodbye(TrappingProbe):
-    """Awaits in `terminate`: a cancellation that got through would show."""
-
-    async def terminate(self, reason: Any) -> None:
-        await anyio.sleep(0.5)
-        await super().terminate(reason)
+def goodbye(name: str, journal: Journal) -> ChildSpec:
+    """Return a child that awaits in `terminate`: a cancellation that got through would show."""
+    return slow(name, journal, 0.5)
 
 
 @pytest.mark.parametrize("form", ["run", "async with"])
 async def test_cancellation_from_outside_is_an_ordered_shutdown(form: str, journal: Journal) -> None:
     """Children end one by one in reverse order, then the cancellation goes on."""
-    supervisor = Supervisor([trapping(name, journal) for name in "abc"])
+    supervisor = Supervisor([goodbye(name, journal) for name in "abc"])
     with anyio.move_on_after(1) as scope:
         if form == "run":
             await supervisor.run()
         else:
             async with supervisor:
-                await anyio.sleep_forever()
+                await anyio.sleep(LONG)
         pytest.fail("the cancellation was lost")
     assert scope.cancelled_caught
     assert ["c", "b", "a"] == ends(journal)
@@ -63,10 +52,10 @@ async def test_cancellation_during_the_start_ends_what_was_started(journal: Jour
 
     class Hanging(Probe):
         async def init(self) -> Any:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
 
     with anyio.move_on_after(1) as scope:
-        async with Supervisor([trapping("a", journal), ChildSpec("hangs", Hanging)]):
+        async with Supervisor([goodbye("a", journal), ChildSpec("hangs", Hanging)]):
             pytest.fail("the body must not run")
     assert scope.cancelled_caught
     assert ["a"] == ends(journal)
@@ -76,16 +65,16 @@ async def test_cancelled_scope_around_a_root_that_was_never_entered_leaves_nothi
     """A root that starts inside of a cancelled scope ends at once."""
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await Supervisor([trapping("a", journal)]).run()
+        await Supervisor([goodbye("a", journal)]).run()
     assert scope.cancelled_caught
-    assert len(ends(journal)) == len([entry for entry in journal if entry[1] == "init"])
+    assert len(ends(journal)) == len(starts(journal))
 
 
 async def test_exception_of_the_body_comes_out_as_it_was(journal: Journal) -> None:
     """No group around it, and the children are gone."""
     error = ValueError("the body's own")
     with pytest.raises(ValueError, match="own") as caught:
-        async with Supervisor([trapping("a", journal)]):
+        async with Supervisor([goodbye("a", journal)]):
             raise error
     assert caught.value is error
     assert ["a"] == ends(journal)
@@ -94,7 +83,7 @@ async def test_exception_of_the_body_comes_out_as_it_was(journal: Journal) -> No
 async def test_exception_of_the_body_wins_over_a_cancellation_at_the_same_time(journal: Journal) -> None:
     """The error explains more."""
     with anyio.CancelScope() as scope, pytest.raises(ValueError, match="own"):  # noqa: PT012 - the block is the body of the tree
-        async with Supervisor([trapping("a", journal)]):
+        async with Supervisor([goodbye("a", journal)]):
             scope.cancel()
             raise ValueError("own")
     assert ["a"] == ends(journal)
@@ -107,12 +96,11 @@ async def test_supervisor_that_gives_up_cancels_the_body_and_raises_without_a_gr
         raise OSError("gone")
 
     with pytest.raises(SupervisorGaveUpError) as caught:  # noqa: PT012 - the block is the body of the tree
-        async with Supervisor([trapping("a", journal)], max_restarts=0) as supervisor:
+        async with Supervisor([goodbye("a", journal)], max_restarts=0) as supervisor:
             ref = supervisor.which_children()[0].ref
             assert ref is not None
             ref.cast(crash)
-            with anyio.fail_after(1000):
-                await anyio.sleep_forever()
+            await anyio.sleep(LONG)
     assert isinstance(caught.value.__cause__, OSError)
 
 
@@ -125,15 +113,14 @@ async def test_exit_of_the_program_raised_in_a_child_stops_the_tree_and_leaves_b
     async def leave(probe: Probe) -> None:
         raise kind(3)
 
-    inner = ChildSpec("inner", lambda: Supervisor([trapping("b", journal)]), type="supervisor")
+    inner = ChildSpec("inner", lambda: Supervisor([goodbye("b", journal)]), type="supervisor")
     caught: BaseException | None = None
     try:
-        async with Supervisor([trapping("a", journal), inner], on_event=recorder) as supervisor:
+        async with Supervisor([goodbye("a", journal), inner], on_event=recorder) as supervisor:
             ref = supervisor.tree().children[1].children[0].ref
             assert ref is not None
             ref.cast(leave)
-            with anyio.fail_after(1000):
-                await anyio.sleep_forever()
+            await anyio.sleep(LONG)
     except kind as error:
         caught = error
     assert caught is not None
@@ -164,7 +151,7 @@ async def test_body_with_a_raw_nursery_ends_quietly_with_the_supervisor(
 
 async def test_stop_of_the_root_by_its_reference_ends_run(journal: Journal) -> None:
     """The tree can be stopped from inside."""
-    supervisor = Supervisor([trapping("a", journal)])
+    supervisor = Supervisor([goodbye("a", journal)])
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(supervisor.run)
         await settle(lambda: supervisor.tree().status is ChildStatus.RUNNING)
@@ -180,7 +167,7 @@ async def test_failed_start_of_a_root_raises_one_plain_error(journal: Journal) -
             raise OSError("no")
 
     with pytest.raises(StartError) as caught:
-        await Supervisor([trapping("a", journal), ChildSpec("b", Failing)]).run()
+        await Supervisor([goodbye("a", journal), ChildSpec("b", Failing)]).run()
     assert isinstance(caught.value.__cause__, OSError)
     assert ["a"] == ends(journal)
 
@@ -218,15 +205,19 @@ async def test_native_cancellation_is_an_ordered_shutdown_too(
             await anyio.sleep(0.001)
             await super().terminate(reason)
 
+    def tell(event: object) -> None:
+        if isinstance(event, Started) and event.child_id == "top" and form == "run":
+            started.set()
+
     async def host() -> None:
-        supervisor = Supervisor([ChildSpec(name, lambda name=name: Quick(name, journal)) for name in "abc"])  # type: ignore[misc]
+        specs = [ChildSpec(name, lambda name=name: Quick(name, journal)) for name in "abc"]  # type: ignore[misc]
+        supervisor = Supervisor(specs, name="top", on_event=tell)
         if form == "run":
-            asyncio.get_running_loop().call_later(0.02, started.set)
             await supervisor.run()
         else:
             async with supervisor:
                 started.set()
-                await anyio.sleep_forever()
+                await anyio.sleep(LONG)
 
     task = asyncio.ensure_future(host())
     await started.wait()

@@ -43,11 +43,11 @@ from wsmgr.actors.testing import EventRecorder, Probe, TrappingProbe, settle
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from tests.actors.children import Journal
+
     from wsmgr.actors import ActorRef
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]
-
-Journal = list[tuple[object, ...]]
 
 
 @pytest.fixture
