@@ -8,7 +8,7 @@ What goes where:
 - `test_model`: random lives of trees, against a naive model of restarts; `test_decisions`: the pure functions.
 - `test_<module>`: what one module promises and OTP does not ask for.
 
-One promise has one test. No wait is without an end: the last of them is `LONG` virtual seconds away.
+One promise has one test. Who would wait for ever waits for `LONG` virtual seconds, so that time can run out.
 """
 
 from __future__ import annotations

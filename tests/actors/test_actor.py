@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from tests.actors.children import LONG
 
 from wsmgr.actors import (
     Actor,
@@ -370,7 +371,7 @@ class TestEnds:
         """Not trapping: OTP's process dies at once."""
 
         async def sleep(probe: Probe) -> None:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
 
         ref = await start(tree, lambda: Probe("p", journal))
         ref.cast(sleep)
@@ -417,7 +418,7 @@ class TestEnds:
 
         class Hanging(TrappingProbe):
             async def terminate(self, reason: object) -> None:
-                await anyio.sleep_forever()
+                await anyio.sleep(LONG)
 
         ref = await start(tree, Hanging)
         monitor = ref.monitor()
@@ -460,7 +461,7 @@ class TestEnds:
 
         async def leave(probe: Probe) -> None:
             probe.ref.exit(Normal())
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
 
         ref = await start(tree, Probe)
         ref.cast(leave)
@@ -471,7 +472,7 @@ class TestEnds:
 
         class Slow(Probe):
             async def terminate(self, reason: object) -> None:
-                await anyio.sleep_forever()
+                await anyio.sleep(LONG)
 
         async def crash(probe: Probe) -> None:
             raise ValueError

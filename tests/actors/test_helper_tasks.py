@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from tests.actors.children import LONG
 
 from wsmgr.actors import (
     ChildSpec,
@@ -78,7 +79,7 @@ async def test_failure_of_a_helper_interrupts_the_callback_that_runs(
 
     async def hang(probe: Probe) -> None:
         go.set()
-        await anyio.sleep_forever()
+        await anyio.sleep(LONG)
 
     ref = await start_with(tree, journal, helper)
     ref.cast(hang)
@@ -131,7 +132,7 @@ async def test_helper_of_a_killed_actor_is_cancelled_too(tree: DynamicSupervisor
 
     async def helper() -> None:
         try:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
         finally:
             journal.append(("helper", "cancelled"))
 
@@ -169,7 +170,7 @@ async def test_helper_started_in_init_that_fails_before_the_start_is_a_start_err
                 raise error
 
             self.start_soon(helper)
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
 
     with pytest.raises(StartError) as caught:
         await tree.start_child(ChildSpec("p", Impatient))
@@ -204,7 +205,7 @@ async def test_helper_cannot_be_started_by_an_actor_that_has_ended(
     async def begin(probe: Probe) -> Stop:
         async def helper() -> None:
             try:
-                await anyio.sleep_forever()
+                await anyio.sleep(LONG)
             finally:
                 try:
                     probe.start_soon(anyio.sleep_forever)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from tests.actors.children import LONG
 
 from wsmgr.actors import (
     Actor,
@@ -389,7 +390,7 @@ async def expect_exit(ref: ActorRef[Any], reason: object) -> None:
 
 
 async def hang(probe: Probe) -> None:
-    await anyio.sleep_forever()
+    await anyio.sleep(LONG)
 
 
 LOOKS: list[Any] = [

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from tests.actors.children import Journal
 
 from wsmgr.actors import (
     ChildSpec,
@@ -20,6 +19,8 @@ from wsmgr.actors import (
 from wsmgr.actors.testing import Probe, settle
 
 if TYPE_CHECKING:
+    from tests.actors.children import Journal
+
     from wsmgr.actors import ActorRef, Monitor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_leaks")]

@@ -389,7 +389,7 @@ class TestIgnore:
         """Still nothing to run, still no error."""
         async with Supervisor([scripted("a", journal, None, Ignore(), None)]) as supervisor:
             await supervisor.terminate_child("a")
-            assert not (await supervisor.restart_child("a")).alive
+            assert Normal() == (await supervisor.restart_child("a")).exit_reason
             assert {"a": ChildStatus.STOPPED} == statuses(supervisor)
             assert (await supervisor.restart_child("a")).alive
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from tests.actors.children import LONG
 
 from wsmgr.actors import (
     CallCycleError,
@@ -155,7 +156,7 @@ async def test_task_told_to_end_is_cancelled(tasks: TaskSupervisor) -> None:
 
     async def work() -> None:
         try:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
         finally:
             steps.append("cleaned up")
 
@@ -192,7 +193,7 @@ async def test_stop_that_takes_too_long_leaves_the_task_to_its_cleaning_up(tasks
 
     async def work() -> None:
         try:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(3.0)
@@ -208,7 +209,7 @@ async def test_result_counts_though_the_task_was_told_to_end(tasks: TaskSupervis
 
     async def work() -> str:
         try:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
         except anyio.get_cancelled_exc_class():
             return "half of it"
         raise AssertionError
@@ -396,7 +397,7 @@ async def test_link_made_by_a_task_is_its_own(tasks: TaskSupervisor, tree: Dynam
     async def work() -> None:
         other.link()
         linked.set()
-        await anyio.sleep_forever()
+        await anyio.sleep(LONG)
 
     async def begin(_: Probe) -> TaskRef[None]:
         return await tasks.start(work)
@@ -481,7 +482,7 @@ async def test_tasks_end_with_their_supervisor_at_the_same_time_each_within_its_
 
     async def work(seconds: float) -> None:
         try:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(seconds)
@@ -636,7 +637,7 @@ async def test_start_that_meets_the_stop_of_its_supervisor_tells_or_ends(tree: D
 
         async def work() -> None:
             runs.append(1)
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
 
         async def stop() -> None:
             await checkpoint()
@@ -669,7 +670,7 @@ async def test_start_cancelled_while_it_waits_starts_nothing(tasks: TaskSupervis
 
     async def slow_to_end() -> None:
         try:
-            await anyio.sleep_forever()
+            await anyio.sleep(LONG)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(3.0)

@@ -155,6 +155,7 @@ class Nursery(ABC):
             return None
         await self._end([child])
         if made.ignored:
+            self._name(child, made.ref)
             return None
         child.reason = failure or child.reason
         return child.reason
