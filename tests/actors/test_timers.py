@@ -151,7 +151,7 @@ def test_cancelled_timers_do_not_pile_up() -> None:
     queue = TimerQueue()
     for number in range(10_000):
         queue.add(number, 1e9).cancel()
-    assert len(queue._heap) < 200
+    assert len(queue.heap) < 200
 
 
 @given(due=st.floats(0, 1e6), interval=st.floats(0.001, 1e4), late=st.floats(0, 1e6))

@@ -128,7 +128,7 @@ def describe(reason: ExitReason) -> str:
     match reason:
         case Crash(error):
             causes = Crash(error).root_causes()
-            return "crash: " + "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
+            return "crash: " + "; ".join(f"{type(cause).__name__}: {_text(cause)}" for cause in causes)
         case Shutdown(None):
             return "shutdown"
         case Shutdown(detail):
@@ -139,6 +139,13 @@ def describe(reason: ExitReason) -> str:
             return "no such process"
         case Normal():
             return "normal"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the crash boundary: an exception's own code, when it is described
+        return "(its text cannot be made)"
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -95,11 +95,16 @@ class Process(ABC):
             await self.live()
         except (KeyboardInterrupt, SystemExit) as error:
             self.owner.fatal(error)
+            await self.abandon()
             self.finish(self.reason or Crash(error))
 
     @abstractmethod
     async def live(self) -> None:
         """Live, and end by `finish`."""
+
+    @abstractmethod
+    async def abandon(self) -> None:
+        """End what runs beside the process, after an interruption."""
 
     @abstractmethod
     def shutdown(self, reason: ExitReason) -> None:

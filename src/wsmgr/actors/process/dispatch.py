@@ -6,7 +6,9 @@ messages that a state machine postponed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio
 
 from wsmgr.actors.errors import BadReturnError, OutsideActorError, RejectError
 from wsmgr.actors.messages import NOTHING, Down, NoReply, Reply, Stop
@@ -17,7 +19,7 @@ from .system import SystemRequest
 from .timers import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from wsmgr.actors.actor import Actor
     from wsmgr.actors.reasons import ExitReason
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 T = TypeVar("T")
+
+_MAIL: Final = ("call", "cast")
 
 
 class Dispatcher:
@@ -61,8 +65,14 @@ class Dispatcher:
         self._changed_state = False
         self._postponed: list[Taken] = []
 
-    async def run_batch(self, most: int) -> ExitReason | None:
-        """Handle what is queued, at most `most` messages; return with what the actor ends, or None if it goes on."""
+    async def run_batch(  # noqa: C901 - the hot path is one loop in one coroutine
+        self, most: int, timers: Sequence[tuple[float, int, Timer]]
+    ) -> ExitReason | None:
+        """Handle what is queued, until a timer is due, and at most `most` messages.
+
+        Returns:
+            With what the actor ends, or None if it goes on.
+        """
         mailbox = self._mailbox
         user, system = mailbox.user, mailbox.system
         handle_cast = self._actor.handle_cast
@@ -74,6 +84,8 @@ class Dispatcher:
                 if type(item) is not Call:
                     answer = await handle_cast(item)
                     if answer is None and not self._noted:
+                        if timers and timers[0][0] <= anyio.current_time():
+                            break
                         continue
                     taken = ("cast", item)
                     stop = self.checked("handle_cast", answer)
@@ -81,9 +93,11 @@ class Dispatcher:
                     taken = ("call", item)
                     stop = await self._handle_call(item)
             else:
+                self.current = NOTHING
                 found = mailbox.take()
                 if found is None:
-                    break
+                    self.drained = True
+                    return None
                 taken = found
                 if taken[0] == "exit":
                     reason: ExitReason = taken[1]
@@ -93,10 +107,9 @@ class Dispatcher:
                 self._follow_up(taken)
             if stop is not None:
                 return stop.reason
-        else:
-            self.current, self.drained = NOTHING, False
-            return None
-        self.current, self.drained = NOTHING, True
+            if timers and taken[0] in _MAIL and timers[0][0] <= anyio.current_time():
+                break
+        self.current, self.drained = NOTHING, False
         return None
 
     def postpone(self) -> None:
@@ -144,6 +157,7 @@ class Dispatcher:
         if self._last_reply is not None:
             self._last_reply[0].reply(self._last_reply[1])
         postponed = [item for kind, item in self._postponed if kind != "info"]
+        self._postponed.clear()
         left = [*postponed, *self._mailbox.close()]
         if type(self.current) is Call:
             self.current.reply_to.fail_exit(self._ref, reason)

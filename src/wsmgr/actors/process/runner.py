@@ -15,13 +15,14 @@ A cancellation that arrives when neither was cancelled was not asked for by anyo
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from wsmgr.actors.actor import Actor
-from wsmgr.actors.errors import ForeignCancellationError, MailboxFullError
+from wsmgr.actors.errors import ForeignCancellationError, MailboxFullError, OutsideActorError
 from wsmgr.actors.mailbox_policy import Conflate
 from wsmgr.actors.messages import NOTHING, Continue, ExitSignal, Ignore, StateTimeout, Stop
 from wsmgr.actors.reasons import (
@@ -113,6 +114,11 @@ class ActorProcess(Process):
     async def wait_for_space(self) -> None:
         """Wait until a message was taken, or the actor has ended."""
         await self.mailbox.wait_for_space()
+
+    async def abandon(self) -> None:
+        """End what runs beside the actor, after an interruption."""
+        if self._helpers is not None:
+            await self._helpers.end()
 
     def discard_mail(self, reason: ExitReason) -> None:
         """Fail the calls that wait for an answer and count the rest as dead letters."""
@@ -222,6 +228,8 @@ class ActorProcess(Process):
         Raises:
             OutsideActorError: The actor has ended.
         """
+        if self.reason is not None:
+            raise OutsideActorError(f"{self.ref} has ended and starts no helper task {name!r} any more")
         if self._helpers is None:
             self._helpers = HelperTasks(self.ref, self.owner.spawn, self._helper_failed)
         self._helpers.start(fn, args, name)
@@ -256,7 +264,11 @@ class ActorProcess(Process):
         if self._helpers is not None:
             foreign = await self._helpers.end()
             self._masked = self._masked or (None if foreign is None else self._foreign(foreign))
-        self.finish(self._kill_reason or outcome or Crash(self._foreign(None)), self._masked)
+        if isinstance(self._kill_reason, Killed):
+            # Whatever a callback returned in the same step; a crash is not lost with it.
+            self._masked = self._masked or (None if outcome is None else error_of(outcome))
+            outcome = self._kill_reason
+        self.finish(outcome or self._kill_reason or Crash(self._foreign(None)), self._masked)
 
     async def _work(self) -> tuple[ExitReason, bool]:
         try:
@@ -310,14 +322,15 @@ class ActorProcess(Process):
         while True:
             if self._asked_for:
                 await anyio.sleep_forever()
-            if timers and not mailbox.exit_due:
-                # At most once a batch, so that neither a chain of timers nor a flood of mail starves the other.
+            if timers and not mailbox.exit_due and not mailbox.suspended:
+                # Once a batch, in which at least one call or cast is served: neither a chain of timers nor a flood of
+                # mail starves the other.
                 mailbox.system.extend(timers.take_due(anyio.current_time()))
-            reason = await self.dispatcher.run_batch(BATCH)
+            reason = await self.dispatcher.run_batch(BATCH, timers.heap)
             if reason is not None:
                 return reason
             if self.dispatcher.drained:
-                await mailbox.wait(timers.next_due)
+                await mailbox.wait(math.inf if mailbox.suspended else timers.next_due)
             else:
                 await checkpoint()
 
@@ -366,5 +379,7 @@ def _own_status(actor: Actor[Any]) -> Mapping[str, object] | None:
         return None
     try:
         return actor.format_status()
-    except Exception as error:  # noqa: BLE001 - the crash boundary: it describes an actor that crashed already
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the crash boundary: it describes an actor that crashed already
         return {"format_status": f"raised {error!r}"}

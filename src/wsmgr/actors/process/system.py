@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wsmgr.actors.errors import ActorError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,3 +41,6 @@ class SystemRequest:
             self.reply_to.reply(self._operation(process))
         except Exception as error:  # noqa: BLE001 - the crash boundary: it goes to whoever asked
             self.reply_to.fail(error)
+        except BaseException as error:
+            self.reply_to.fail(ActorError(f"what was asked of {process.ref} raised {type(error).__name__}"))
+            raise

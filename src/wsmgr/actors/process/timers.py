@@ -27,10 +27,11 @@ class Timer:
         message: What the actor wanted to be reminded of.
         due_at: When it fires (next), on the loop's monotonic clock.
         interval: Seconds between firings, or None for a timer that fires once.
+        armed: Whether it will fire (again), unless it is cancelled.
     """
 
     __match_args__ = ("message",)
-    __slots__ = ("_on_cancel", "_payload", "cancelled", "due_at", "interval", "message")
+    __slots__ = ("_on_cancel", "_payload", "armed", "cancelled", "due_at", "interval", "message")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Timer:
         self.message = message
         self.due_at = due_at
         self.interval = interval
+        self.armed = True
         self.cancelled = False
         self._payload = payload
         self._on_cancel = on_cancel
@@ -51,7 +53,8 @@ class Timer:
         """Make sure that it never reaches `handle_info` (again), even if it is already queued. Idempotent."""
         if not self.cancelled:
             self.cancelled = True
-            self._on_cancel()
+            if self.armed:
+                self._on_cancel()
 
     @property
     def delivered(self) -> object:
@@ -65,50 +68,55 @@ class Timer:
 
 @define
 class TimerQueue:
-    """The timers of one actor, in the order in which they are due; ties in the order in which they were made."""
+    """The timers of one actor, in the order in which they are due; ties in the order in which they were made.
 
-    _heap: list[tuple[float, int, Timer]] = field(factory=list[tuple[float, int, Timer]], init=False)
+    Attributes:
+        heap: Entries `(due at, order, timer)`, the next one first; always the same list.
+    """
+
+    heap: list[tuple[float, int, Timer]] = field(factory=list[tuple[float, int, Timer]], init=False)
     _order: count[int] = field(factory=count, init=False)
     _cancelled: int = field(default=0, init=False)
 
     def __bool__(self) -> bool:
-        return bool(self._heap)
+        return bool(self.heap)
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self.heap) - self._cancelled
 
     @property
     def next_due(self) -> float:
         """When the loop must wake at the latest; `inf` without timers."""
-        return self._heap[0][0] if self._heap else math.inf
+        return self.heap[0][0] if self.heap else math.inf
 
     def add(
         self, message: object, due_at: float, *, interval: float | None = None, payload: object = None
     ) -> Timer:
         """Add a timer that is due at `due_at`, then every `interval` seconds."""
         timer = Timer(message, due_at, interval, self._count_cancelled, payload)
-        heapq.heappush(self._heap, (due_at, next(self._order), timer))
+        heapq.heappush(self.heap, (due_at, next(self._order), timer))
         return timer
 
     def take_due(self, now: float) -> list[Timer]:
         """Remove and return what is due; an interval is armed again, and ticks that were missed are skipped."""
         due: list[Timer] = []
-        while self._heap and self._heap[0][0] <= now:
-            timer = heapq.heappop(self._heap)[2]
+        while self.heap and self.heap[0][0] <= now:
+            timer = heapq.heappop(self.heap)[2]
             if timer.cancelled:
                 self._cancelled -= 1
                 continue
             due.append(timer)
+            timer.armed = timer.interval is not None
             if timer.interval is not None:
                 timer.due_at = next_tick(timer.due_at, timer.interval, now)
-                heapq.heappush(self._heap, (timer.due_at, next(self._order), timer))
+                heapq.heappush(self.heap, (timer.due_at, next(self._order), timer))
         return due
 
     def _count_cancelled(self) -> None:
         self._cancelled += 1
-        if self._cancelled > _COMPACT_FROM and self._cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if not entry[2].cancelled]
-            heapq.heapify(self._heap)
+        if self._cancelled > _COMPACT_FROM and self._cancelled * 2 > len(self.heap):
+            self.heap[:] = [entry for entry in self.heap if not entry[2].cancelled]
+            heapq.heapify(self.heap)
             self._cancelled = 0
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from itertools import count
@@ -124,9 +125,13 @@ class Nursery(ABC):
     def _announce(self, event: Event, spec: ChildSpec | None, *, wished: bool = False) -> None:
         try:
             self.report(event, spec, wished=wished)
-        except (KeyboardInterrupt, SystemExit) as error:
-            # A listener ends the program; whatever is going on here goes on.
-            self.fatal(error)
+        except BaseException as error:  # noqa: BLE001 - the crash boundary: listeners, filters and handlers are others' code
+            # Whatever is going on here goes on: nobody's end may depend on who is told of it.
+            fatal = fatal_error(error)
+            if fatal is not None:
+                self.fatal(fatal)
+            else:
+                traceback.print_exception(error)
 
     @abstractmethod
     def fatal(self, error: BaseException) -> None:
@@ -239,7 +244,7 @@ class Nursery(ABC):
                 raise NotAnActorError(f"start of child {spec.id!r} returned an actor that was started before")
             ref = made.ref_class(str(spec.id), self.ref, self.emit)
             return ActorProcess(made, ref, self, spec.id, child.restarts)
-        raise NotAnActorError(f"start of child {spec.id!r}, a {spec.type}, returned {made!r}")
+        raise NotAnActorError(f"start of child {spec.id!r}, a {spec.type}, returned {type(made).__name__}")
 
     async def _forget_what_never_ran(self) -> None:
         """End the processes that have no task: a Ctrl-C came between making one and running it."""

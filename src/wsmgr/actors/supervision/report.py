@@ -60,13 +60,13 @@ class Reporter:
             wished: Whether it is an end by force that was asked for, which is no error.
         """
         _write(event, spec, logging.DEBUG if wished else None)
-        told: set[Callable[[Event], None]] = set()
+        told: list[Callable[[Event], None]] = []
         reporter: Reporter | None = self
         while reporter is not None:
             reporter.counts[type(event).__name__] += 1
             listener = reporter._listener  # noqa: SLF001 - its own class
             if listener is not None and listener not in told:
-                told.add(listener)
+                told.append(listener)
                 _tell(listener, event)
             reporter = reporter._above  # noqa: SLF001 - its own class
 

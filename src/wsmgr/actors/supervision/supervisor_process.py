@@ -89,6 +89,9 @@ class SupervisorProcess(Process):
     async def wait_for_space(self) -> None:
         """Never needed: `accept_send` refuses."""
 
+    async def abandon(self) -> None:
+        """Nothing runs beside it."""
+
     def discard_mail(self, reason: ExitReason) -> None:
         """There is none."""
 
