@@ -81,6 +81,6 @@ class Backoff:
 
     def _base(self, step: int) -> float:
         try:
-            return min(self.initial * self.factor**step, self.maximum)
+            return min(self.initial * float(self.factor) ** step, self.maximum)
         except OverflowError:
             return self.maximum
