@@ -97,7 +97,7 @@ async def test_one_that_is_not_waited_for_is_accepted_as_pending(run_daemon: Run
 async def test_a_timeout_says_what_was_waited_for(run_daemon: RunDaemon) -> None:
     """Who waited in vain learns what the dial said and when the next one is; the wish is withdrawn."""
     async with run_daemon(NOWHERE) as daemon:
-        problem = await problem_of(daemon, {**BOOK, "timeout": 0.3})
+        problem = await problem_of(daemon, {**BOOK, "timeout": 1.0})
         assert [] == (await daemon.get("/v1/subscriptions"))["items"]
     assert (504, "urn:wsmgr:problem:subscribe-timeout") == (problem["status"], problem["type"])
     assert ("hyperliquid/l2Book?coin=BTC", "pending") == (problem["key"], problem["state"])
