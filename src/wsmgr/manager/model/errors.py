@@ -11,6 +11,10 @@
     ├── NotFoundError             no subscription with this id
     ├── RejectedError             the venue refused the subscription; carries its words (exit code 4)
     ├── QuotaError                a venue's quota is used up; nothing was sent (exit code 4)
+    ├── RequestRefusedError       the venue refused a request; carries its words (exit code 4)
+    ├── OutcomeUnknownError       a request was sent and no answer came: it may have been carried out
+    ├── RequestNotSentError       a request was not sent within its deadline: nothing was changed
+    ├── ActionForbiddenError      the venue's own settings forbid the action; nothing was sent (exit code 4)
     ├── SubscribeTimeoutError     no acknowledgement (or no proof) within the caller's deadline
     ├── LaggedError               the consumer fell behind and its policy is `fail`
     ├── SubscriptionFailedError   the subscription was parked after a failure
@@ -107,6 +111,51 @@ class QuotaError(WsmgrError):
         self.quota = quota
         self.limit = limit
         self.held_by = tuple(held_by)
+
+
+class RequestRefusedError(WsmgrError):
+    """The venue refused a request: nothing was changed.
+
+    Args:
+        words: What the venue said, as it said it.
+    """
+
+    def __init__(self, words: str) -> None:
+        """Keep the venue's words."""
+        super().__init__(f"the venue refused the request: {words}")
+        self.words = words
+
+
+class OutcomeUnknownError(WsmgrError):
+    """A request was sent and no answer came: it may or may not have been carried out.
+
+    Args:
+        why: What happened instead.
+    """
+
+    def __init__(self, why: str) -> None:
+        """Say what happened instead of an answer."""
+        super().__init__(
+            f"the request was sent and its outcome is unknown: {why}; ask the venue what is so before you send it again"
+        )
+        self.why = why
+
+
+class RequestNotSentError(WsmgrError):
+    """A request could not be sent within its deadline: nothing was changed, and it may be tried again.
+
+    Args:
+        why: What it waited for.
+    """
+
+    def __init__(self, why: str) -> None:
+        """Say what the request waited for."""
+        super().__init__(f"the request was not sent: {why}; nothing was changed, and it may be tried again")
+        self.why = why
+
+
+class ActionForbiddenError(WsmgrError):
+    """The venue's settings, or the caller's rights, forbid an action; nothing was signed and nothing was sent."""
 
 
 class SubscribeTimeoutError(WsmgrError):

@@ -7,7 +7,7 @@ to send and what a frame means, and does the rest. Third parties add dialects th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from attrs import frozen
 
@@ -17,6 +17,7 @@ from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.model.quota import Quotas
 
 __all__ = [
@@ -45,6 +46,35 @@ class KeepAlive:
 
     interval: float
     frame: bytes | None
+
+
+RequestKind = Literal["info", "action"]
+"""What a request is: a question, or something that changes an account."""
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds that a request has, from the call to its answer."""
+
+
+class Requester(Protocol):
+    """What sends a venue's requests: one of its connections, behind the quotas."""
+
+    async def request(
+        self, kind: RequestKind, payload: Mapping[str, Any], *, timeout: float = REQUEST_TIMEOUT
+    ) -> Outcome[Any]:
+        """Send one request, exactly as it is given, at most once, and return what became of it.
+
+        Cancelling it before it was sent sends nothing; cancelling it afterwards gives up the answer, not the request.
+
+        Args:
+            kind: What the request is.
+            payload: Its wire form; an action is signed already.
+            timeout: Seconds for all of it: a connection, the quotas, the answer.
+
+        Raises:
+            RequestNotSentError: It could not be sent in time.
+            ManagerClosedError: The manager is ending.
+        """
+        ...
 
 
 class Dialect(Protocol):
