@@ -1,0 +1,125 @@
+"""Nonces: numbers by which the venue knows an action for a new one, in milliseconds of the clock.
+
+The venue takes a nonce once for each signer, and within two days behind and one day ahead of its clock. So a nonce is the
+clock's time, or the last nonce and one where that is more. This holds across a crash and a clock that was set back:
+
+1. A mark stands on the disk for each signer, and no nonce above the mark has ever been given out. It is raised by a block
+   at a time, before the first nonce of the block is given out: most nonces cost no write.
+2. Who starts goes on above the mark. The rest of the block is lost, so a restart costs at most a block: a few seconds.
+3. A clock that stands more than a day behind the last nonce is an error: the venue would refuse the nonce.
+
+Dropped: a file that is written at every nonce (a write to the disk for every order), and the clock alone (two nonces in
+one millisecond, or after a step back, are one).
+"""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from wsmgr.manager.model.errors import WsmgrError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+BLOCK: Final = 10_000
+"""How many nonces are reserved at a time; while they follow the clock, ten seconds."""
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+"""How far ahead of its clock the venue takes a nonce, in milliseconds."""
+
+
+class NonceError(WsmgrError):
+    """No nonce can be given out that the venue would take and that is surely new."""
+
+
+class Nonces:
+    """Gives out nonces that rise, for any number of signers; threads may share one. One object to a file.
+
+    Args:
+        path: The file of the marks (JSON: mark by signer, mode 0600), in a directory that stands; None keeps them in
+            memory, and then the next process starts from the clock alone.
+        now_ms: The wall clock, in milliseconds.
+
+    Raises:
+        NonceError: The file cannot be read, or is damaged.
+    """
+
+    def __init__(self, path: Path | None, now_ms: Callable[[], int]) -> None:
+        """Read the marks."""
+        self._path = path
+        self._now_ms = now_ms
+        self._marks = {} if path is None else _read(path)
+        self._last = dict(self._marks)
+        self._lock = Lock()
+
+    def next(self, signer: str) -> int:
+        """Return a nonce that was never given out for this signer: at least the clock's time.
+
+        Waits for the disk where a new block begins, at most once in `BLOCK` nonces or ten seconds.
+
+        Args:
+            signer: The address that signs, in any case.
+
+        Raises:
+            NonceError: It would be a day ahead of the clock, or the mark cannot be written. None was given out.
+        """
+        signer = signer.lower()
+        with self._lock:
+            now = self._now_ms()
+            nonce = max(now, self._last.get(signer, -1) + 1)
+            if nonce >= now + DAY_MS:
+                raise NonceError(self._too_far(signer, nonce, now))
+            if self._path is not None and nonce > self._marks.get(signer, -1):
+                marks = {**self._marks, signer: nonce + BLOCK - 1}
+                _write(self._path, marks)
+                self._marks = marks
+            self._last[signer] = nonce
+            return nonce
+
+    def _too_far(self, signer: str, nonce: int, now: int) -> str:
+        kept = "in memory" if self._path is None else f"in {self._path}"
+        return (
+            f"the next nonce of {signer} ({nonce}) is {(nonce - now) / DAY_MS:.1f} days ahead of the clock ({now}), and the"
+            f" venue takes less than one: the clock is wrong, or was when the last was given out (it is kept {kept}); set"
+            " the clock, or drop the signer's entry if it was wrong then"
+        )
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise NonceError(f"the nonces in {path} cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NonceError(
+            f"the nonces in {path} are damaged ({error}); move the file away once the clock is surely right: nonces"
+            " then start from the clock"
+        ) from error
+
+
+def _write(path: Path, marks: Mapping[str, int]) -> None:
+    """Replace the file whole and wait until it is on the disk."""
+    new = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(marks))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise NonceError(
+            f"the nonces cannot be kept in {path}: {error.strerror}; none was given out"
+        ) from error
