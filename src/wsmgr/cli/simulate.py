@@ -36,6 +36,24 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    speed: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="Simulated seconds in a real one: cadences, timeouts and windows scale together.",
+        ),
+    ] = 1.0,
+    mainnet: Annotated[
+        bool, typer.Option("--mainnet", help="Take actions signed for the main network.")
+    ] = False,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE|real",
+            help="A limit of the venue; several may be given; `real` stands for all that it documents. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,6 +82,7 @@ def simulate(
         SimulatorOptionError,
         SimulatorOptions,
         parse_faults,
+        parse_limits,
         run,
     )
 
@@ -73,6 +92,9 @@ def simulate(
             port=port,
             seed=seed,
             rate=_rate(rate),
+            speed=speed,
+            mainnet=mainnet,
+            limits=parse_limits(limit or ()),
             faults=parse_faults(fault or ()),
             record=record,
             replay=replay,

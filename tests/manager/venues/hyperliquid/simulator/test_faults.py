@@ -41,13 +41,14 @@ def test_faults_of_the_design_are_all_known() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nope", "unknown fault 'nope'; known faults: blackhole_after, .*slow_ack"),
+        ("nope", "unknown fault 'nope'; known faults: ack_case, blackhole_after, .*slow_ack"),
         ("late=soon", "fault 'late' wants a number of seconds, not 'soon'"),
         ("late=-1", "fault 'late' wants a number of seconds, not '-1'"),
         ("late=nan", "fault 'late' wants a number of seconds, not 'nan'"),
         ("late", "fault 'late' wants a number of seconds, not no value"),
         ("garbage=2", "fault 'garbage' wants a share from 0 to 1, not '2'"),
-        ("quiet", "fault 'quiet' wants the name of a type, such as orderUpdates, not no value"),
+        ("quiet", "fault 'quiet' wants the name of a type, such as orderUpdates, or of one .*, not no value"),
+        ("close_code=17", "fault 'close_code' wants a close code, such as 1001 or 1006, not '17'"),
         ("refuse_users_over=-1", "fault 'refuse_users_over' wants a number of users, not '-1'"),
         ("flap=no", "fault 'flap' wants no value, not 'no'"),
         ("limits=unreal", "fault 'limits' wants real, not 'unreal'"),
@@ -74,6 +75,20 @@ def test_quiet_acknowledges_and_sends_nothing(make_venue: Callable[..., Any]) ->
     assert ["subscriptionResponse", "subscriptionResponse", *["bbo"] * 11] == [
         f["channel"] for f in client.frames()
     ]
+
+
+def test_one_stream_can_stall_while_the_others_of_its_type_flow(make_venue: Callable[..., Any]) -> None:
+    """Named by its coin or its user; that of a builder's dex has a colon of its own."""
+    client = make_venue("quiet=trades:BTC,bbo:xyz:SP500", f"quiet=userFills:{USER}").connect()
+    for coin in ("BTC", "ETH"):
+        client.subscribe("trades", coin=coin)
+    client.subscribe("bbo", coin="xyz:SP500")
+    client.subscribe("userFills", user=USER)
+    client.subscribe("userFundings", user=USER)
+    client.venue.advance(1)
+    frames = [frame for frame in client.data() if "data" in frame]
+    assert {"trades", "userFundings"} == {frame["channel"] for frame in frames}
+    assert {"ETH"} == {frame["data"][0]["coin"] for frame in frames if frame["channel"] == "trades"}
 
 
 def test_late_sends_on_after_the_acknowledgement_and_then_ends(make_venue: Callable[..., Any]) -> None:
@@ -117,6 +132,87 @@ def test_slow_acknowledgement_holds_back_the_data_too(make_venue: Callable[..., 
     assert [] == client.texts()
     client.venue.advance(0.2)
     assert ["subscriptionResponse", "trades"] == [frame["channel"] for frame in client.frames()[:2]]
+
+
+def test_early_data_comes_before_its_acknowledgement(make_venue: Callable[..., Any]) -> None:
+    """And does not wait for one that is slow."""
+    client = make_venue("early_data").connect()
+    client.subscribe("trades", coin="BTC")
+    assert ["trades", "subscriptionResponse"] == [frame["channel"] for frame in client.frames()]
+
+
+def test_acknowledgement_with_changed_case_keeps_everything_else(make_venue: Callable[..., Any]) -> None:
+    """The letters of the named fields only; an address keeps its prefix."""
+    client = make_venue("ack_case=user,coin").connect()
+    client.subscribe("activeAssetData", user="0x" + "aB" * 20, coin="kPEPE")
+    text = client.texts()[0]
+    echo = f'{{"type":"activeAssetData","user":"0x{"AB" * 20}","coin":"Kpepe"}}'
+    assert (
+        f'{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{echo}}}}}' == text
+    )
+
+
+def test_error_for_nobody_comes_before_each_acknowledgement(make_venue: Callable[..., Any]) -> None:
+    """A client must not take it for its own."""
+    client = make_venue("stray_error").connect()
+    client.subscribe("trades", coin="BTC")
+    error, acknowledgement = client.frames()[:2]
+    assert ("error", "subscriptionResponse") == (error["channel"], acknowledgement["channel"])
+    assert "NOBODY" in error["data"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "ids"),
+    [("double_post", [7, 7]), ("stray_post", [999_999_999, 7]), ("mute=post", []), ("late=1", [7])],
+)
+def test_post_is_answered_wrongly(make_venue: Callable[..., Any], fault: str, ids: list[int]) -> None:
+    """Twice, to nobody, or not at all; it no longer counts as in flight."""
+    venue = make_venue(fault)
+    request = {"type": "info", "payload": {"type": "perpDexs"}}
+    answers = venue.connect().ask({"method": "post", "id": 7, "request": request})
+    assert ids == [answer["data"]["id"] for answer in answers]
+    assert 0 == venue.engine.journal.posts
+
+
+@pytest.mark.parametrize(
+    ("type_", "fields", "inside"),
+    [
+        ("l2Book", {"coin": "BTC"}, True),
+        ("userEvents", {"user": USER}, True),
+        ("candle", {"coin": "BTC", "interval": "1m"}, True),
+        ("orderUpdates", {"user": USER}, False),
+        ("fastAssetCtxs", {}, False),
+    ],
+)
+def test_unknown_fields_stand_in_the_data_or_beside_it(
+    make_venue: Callable[..., Any], type_: str, fields: dict[str, Any], inside: bool
+) -> None:
+    """The rest of the frame is as it would be without them."""
+    venue = make_venue("extra_fields=1")
+    with_fields, without = venue.connect(), make_venue().connect()
+    for client in (with_fields, without):
+        client.subscribe(type_, **fields)
+        client.venue.advance(0.5)
+    for frame, plain in zip(with_fields.data(), without.data(), strict=True):
+        assert (frame["data"] if inside else frame).pop("notInTheDocumentation") == {"added": True}
+        assert plain == frame
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "expected"),
+    [
+        ("drop_every=1", 1001, ("close", 1001)),
+        ("drop_every=1", 1006, ("cut", 1000)),
+        ("flap", 3000, ("close", 3000)),
+    ],
+)
+def test_sockets_end_with_the_code_that_was_asked_for(
+    make_venue: Callable[..., Any], fault: str, code: int, expected: tuple[str, int]
+) -> None:
+    """1006 is what a client sees where no close frame came."""
+    client = make_venue(fault, f"close_code={code}").connect()
+    client.venue.advance(1.1)
+    assert expected == (client.session.ending.how, client.session.ending.code)
 
 
 def test_lost_acknowledgement_leaves_the_data(make_venue: Callable[..., Any]) -> None:

@@ -187,11 +187,15 @@ def test_subscriptions_belong_to_their_connection(client: Any) -> None:
             },
         ),
         (
-            {"type": "action", "payload": {"action": {"type": "order"}, "nonce": 1, "signature": {}}},
             {
                 "type": "action",
-                "payload": {"status": "err", "response": "This simulator does not execute actions."},
+                "payload": {
+                    "action": {"type": "scheduleCancel"},
+                    "nonce": 1_766_566_375_000,
+                    "signature": {"r": "0x0", "s": "0x0", "v": 27},
+                },
             },
+            {"type": "action", "payload": {"status": "err", "response": "Unable to recover signer."}},
         ),
     ],
 )

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import attrs
+from typer.main import get_command
+
+from wsmgr.cli.main import make_app
+from wsmgr.cli.settings import PANEL
+from wsmgr.manager.venues.hyperliquid.simulator import Limits, SimulatorOptions, parse_limits
+from wsmgr.manager.venues.hyperliquid.simulator.engine import Engine
 from wsmgr.manager.venues.hyperliquid.simulator.faults import known_faults
 from wsmgr.manager.venues.hyperliquid.simulator.http_api import routes
 from wsmgr.manager.venues.hyperliquid.simulator.subscriptions import TYPES
@@ -22,6 +29,42 @@ def test_every_fault_is_documented_and_no_other() -> None:
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     documented = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     assert set(known_faults()) == documented
+
+
+def test_every_limit_is_documented_and_no_other() -> None:
+    """The page's table and the class know the same names; the column of documented ones holds."""
+    table = section("Limits")
+    rows = [
+        [cell.strip().strip("`") for cell in line.split("|")[1:4]] for line in table if line.startswith("| `")
+    ]
+    assert [field.name for field in attrs.fields(Limits)] == [name for name, _, _ in sorted(rows, key=_place)]
+    assert Limits.real() == parse_limits(f"{name}={real}" for name, _, real in rows)
+
+
+def _place(row: list[str]) -> int:
+    return [field.name for field in attrs.fields(Limits)].index(row[0])
+
+
+def test_every_option_is_documented_and_no_other() -> None:
+    """The usage on the page names what the command takes."""
+    usage = PAGE.read_text().split("```")[1]
+    command: Any = get_command(make_app())
+    own = [p for p in command.commands["sim"].params if getattr(p, "rich_help_panel", None) != PANEL]
+    options = {option for parameter in own for option in parameter.opts if option.startswith("--")}
+    assert options - {"--help"} == set(re.findall(r"--[\w-]+", usage))
+
+
+def test_every_question_is_documented_and_no_other() -> None:
+    """The table of questions is what is answered."""
+    table = [line for line in section("What it answers") if re.match(r"\| [a-z]", line)]
+    documented = {name for line in table for name in re.findall(r"`(\w+)`", line)}
+    engine = Engine(SimulatorOptions(), now=lambda: 0.0, started_at=0.0)
+    assert engine.info.types == documented
+
+
+def section(title: str) -> list[str]:
+    """The lines under a heading."""
+    return PAGE.read_text().split(f"## {title}\n")[1].split("\n## ")[0].splitlines()
 
 
 def test_every_path_is_documented() -> None:

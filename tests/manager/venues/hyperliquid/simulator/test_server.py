@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,7 +15,13 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread, parse_faults, serve
+from wsmgr.manager.venues.hyperliquid.simulator import (
+    Limits,
+    SimulatorOptions,
+    SimulatorThread,
+    parse_faults,
+    serve,
+)
 from wsmgr.manager.venues.hyperliquid.simulator.coins import universe
 from wsmgr.manager.venues.hyperliquid.simulator.thread import SimulatorStartError
 
@@ -180,9 +187,9 @@ def test_http_and_websocket_share_the_port(start: Callable[..., SimulatorThread]
         (
             "POST",
             "/exchange",
-            b'{"action":{},"nonce":1,"signature":{}}',
+            b'{"action":{"type":"scheduleCancel"},"nonce":1,"signature":{"r":"0x0","s":"0x0","v":27}}',
             200,
-            b'{"status":"err","response":"This simulator does not execute actions."}',
+            b'{"status":"err","response":"Invalid nonce: nonce too low 1 < ',
         ),
         ("GET", "/info", None, 405, b"Method Not Allowed"),
         ("HEAD", "/info", None, 405, b""),
@@ -209,7 +216,7 @@ def test_plain_requests_get_the_venues_errors(
     """Status and text; nothing ends the server."""
     simulator = start()
     seen = ask(simulator, method, path, body)
-    assert (status, answer) == (seen[0], seen[2])
+    assert (status, answer) == (seen[0], seen[2][: len(answer)])
     assert 200 == ask(simulator, "GET", "/sim/log")[0]
 
 
@@ -315,6 +322,80 @@ async def test_idle_socket_ends_without_a_close_frame(start: Callable[..., Simul
     simulator = start(idle_timeout=0.2)
     async with connect(simulator.address.url) as ws:
         assert 1006 == await end_of(ws)
+
+
+@pytest.mark.anyio
+@on_trio
+async def test_speed_scales_cadence_timeout_and_window_together(
+    start: Callable[..., SimulatorThread],
+) -> None:
+    """A minute of the venue in half a second: the idle socket is cut, a window is over, the book comes twelve times."""
+    simulator = start(rate="real", speed=120.0, limits=Limits(dials_per_minute=1))
+    async with connect(simulator.address.url) as idle:
+        assert 1006 == await end_of(idle)
+    async with connect(simulator.address.url) as ws:
+        assert (429, "0.5") == upgrade(simulator)
+        await ws.send_message(subscribe("l2Book", coin="BTC"))
+        times = [(await read_until(ws, "l2Book"))["data"]["time"] for _ in range(14)]
+    assert 60_000 == times[-1] - times[1]
+    closed = simulator.log()["connections"][0]
+    assert 60 <= closed["closed_at"] - closed["opened_at"] < 120
+
+
+def upgrade(simulator: SimulatorThread, path: str = "/ws") -> tuple[int, str | None]:
+    """Ask for an upgrade and leave; its status and `Retry-After`."""
+    connection = http.client.HTTPConnection(simulator.address.host, simulator.address.port, timeout=DEADLINE)
+    try:
+        connection.request("GET", path, headers=HANDSHAKE)
+        response = connection.getresponse()
+        return response.status, response.headers["Retry-After"]
+    finally:
+        connection.close()
+
+
+def test_slow_upgrade_is_answered_late(start: Callable[..., SimulatorThread]) -> None:
+    """In the simulator's seconds."""
+    simulator = start("slow_upgrade=5", speed=10.0)
+    begun = time.monotonic()
+    assert 101 == upgrade(simulator)[0]
+    assert 0.5 <= time.monotonic() - begun < DEADLINE / 2
+
+
+def test_reset_upgrade_has_no_answer(start: Callable[..., SimulatorThread]) -> None:
+    """The connection is reset; `/info` goes on, and the dial counts."""
+    simulator = start("reset_upgrade")
+    with pytest.raises(ConnectionResetError):
+        upgrade(simulator)
+    log = simulator.log()
+    assert (1, 1, 0) == (log["dials"], log["refused"], log["most_open"])
+
+
+@pytest.mark.anyio
+@on_trio
+@pytest.mark.parametrize("code", [1000, 1001, 1006])
+async def test_socket_ends_with_the_code_that_was_asked_for(
+    start: Callable[..., SimulatorThread], code: int
+) -> None:
+    """1006 stands for an end without a close frame."""
+    simulator = start("drop_every=0.1", f"close_code={code}")
+    async with connect(simulator.address.url) as ws:
+        assert code == await end_of(ws)
+
+
+@pytest.mark.anyio
+@on_trio
+async def test_text_that_is_no_utf8_ends_the_socket(start: Callable[..., SimulatorThread]) -> None:
+    """Only that socket, and without a word."""
+    simulator = start()
+    stream = await trio.open_tcp_stream(simulator.address.host, simulator.address.port)
+    async with stream:
+        head = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
+        await stream.send_all(f"GET /ws HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+        with anyio.fail_after(DEADLINE):
+            assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 101")
+            await stream.send_all(b"\x81" + bytes([0x80 | 2]) + bytes(4) + b"\xff\xff")
+            assert b"" == await stream.receive_some(4096)
+    assert 101 == upgrade(simulator)[0]
 
 
 @pytest.mark.anyio

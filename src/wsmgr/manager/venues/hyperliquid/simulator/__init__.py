@@ -1,8 +1,8 @@
 """The Hyperliquid simulator: a venue on this machine that speaks, refuses and fails like the real one.
 
 `wsmgr sim hyperliquid` runs it as a process; :func:`run` is that process, :func:`serve` is the same inside a trio
-program, and :class:`SimulatorThread` inside anything else. It shares no table with the manager: it is what the manager
-is tested against.
+program, and :class:`SimulatorThread` inside anything else. It shares no table with the manager, but for signatures: it is
+what the manager is tested against.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from wsmgr.manager.venues.hyperliquid.simulator.options import (
     Limits,
     SimulatorOptionError,
     SimulatorOptions,
+    parse_limits,
 )
 from wsmgr.manager.venues.hyperliquid.simulator.replay import ReplayError
 from wsmgr.manager.venues.hyperliquid.simulator.server import run, serve
@@ -35,6 +36,7 @@ __all__ = [
     "SimulatorThread",
     "known_faults",
     "parse_faults",
+    "parse_limits",
     "run",
     "serve",
 ]

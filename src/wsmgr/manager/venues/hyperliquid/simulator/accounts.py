@@ -101,14 +101,14 @@ class Account:
     def historical_order(self, n: int) -> Item:
         """The nth change of an order with the fields of `userHistoricalOrders`."""
         update = self.order_update(n)
-        order = dict(_as_item(update["order"]))
+        order = dict(as_item(update["order"]))
         cloid = order.pop("cloid")
         update["order"] = {**order, **_FRONTEND_FIELDS, "tif": "Gtc", "cloid": cloid}
         return update
 
     def open_order(self, n: int) -> Item:
         """An order that rests, as in `openOrders`."""
-        order = _as_item(self.historical_order(n // 2 * 2)["order"])
+        order = as_item(self.historical_order(n // 2 * 2)["order"])
         return {name: value for name, value in order.items() if name not in ("tif", "children")}
 
     def funding(self, n: int) -> Item:
@@ -230,6 +230,17 @@ class Account:
         }
 
 
+def as_item(value: object) -> Item:
+    """An object inside an item, such as the order in an order's update.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, dict):
+        raise TypeError(f"an object is expected, not {value!r}")
+    return {str(name): field for name, field in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
 _FRONTEND_FIELDS: Item = {
     "triggerCondition": "N/A",
     "isTrigger": False,
@@ -241,7 +252,12 @@ _FRONTEND_FIELDS: Item = {
 }
 
 
-def _as_item(value: object) -> Item:
-    if not isinstance(value, dict):
-        raise TypeError(f"an order is an object, not {value!r}")
-    return {str(name): field for name, field in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+HISTORIES: dict[str, tuple[str, Callable[[Account, int], Item]]] = {
+    "userFills": ("fills", Account.fill),
+    "userFundings": ("fundings", Account.funding),
+    "userNonFundingLedgerUpdates": ("nonFundingLedgerUpdates", Account.ledger_update),
+    "userHistoricalOrders": ("orderHistory", Account.historical_order),
+    "userTwapHistory": ("history", Account.twap_event),
+    "userTwapSliceFills": ("twapSliceFills", Account.twap_slice_fill),
+}
+"""The streams that begin with a snapshot: the member that holds the items, and what makes the nth."""

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from wsmgr.manager.venues.hyperliquid.simulator.market import CoinMarket
 
 
+OPEN_INTEREST_CAP = 9_950.0
+
+
+def context(market: CoinMarket) -> dict[str, object]:
+    """The context of a coin, as the streams of contexts have it."""
+    return _perp_context(market) if market.coin.kind == "perp" else _spot_context(market)
+
+
 class Contexts:
     """The JSON of each coin's context, made anew only when the coin's market has moved."""
 
@@ -22,8 +30,8 @@ class Contexts:
         """The context of a coin as JSON."""
         known = self._texts.get(market.coin.name)
         if known is None or known[0] != market.steps:
-            made = _perp_context if market.coin.kind == "perp" else _spot_context
-            known = self._texts[market.coin.name] = market.steps, msgspec.json.encode(made(market)).decode()
+            text = msgspec.json.encode(context(market)).decode()
+            known = self._texts[market.coin.name] = market.steps, text
         return known[1]
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wsmgr.manager.venues.hyperliquid.simulator.exchange import Exchange
+from wsmgr.manager.venues.hyperliquid.simulator.exchange.feed import Feed
 from wsmgr.manager.venues.hyperliquid.simulator.hub import Hub
 from wsmgr.manager.venues.hyperliquid.simulator.info import Info
 from wsmgr.manager.venues.hyperliquid.simulator.journal import Journal
@@ -55,6 +57,7 @@ class Engine:
         faults: What it does wrong now; :meth:`set_faults` replaces it.
         journal: What it saw and did.
         hub: Its streams.
+        exchange: What acts in it, and what is known of accounts.
         info: Its answers to HTTP and posts.
         recorder: Writes what is sent, if asked for.
         random: Decides when a fault with a share strikes.
@@ -88,16 +91,19 @@ class Engine:
         self.recorder = Recorder(record_to) if record_to is not None else None
         self.sessions: dict[int, Session] = {}
         self.market = _market(options, started_at)
-        self._market_sources = MarketSources(self.market)
-        self._user_sources = UserSources(self.market)
-        self.info = Info(self._market_sources)
         rate = options.rate if isinstance(options.rate, (int, float)) else None
+        stream_rate = None if options.rate == "real" else rate or DEFAULT_RATE
+        self.exchange = Exchange(self.market, mainnet=options.mainnet, rate=stream_rate)
+        self._market_sources = MarketSources(self.market)
+        self._user_sources = UserSources(self.market, self.exchange)
+        self.info = Info(self._market_sources, self.exchange)
         self._recordings = (
             load_recordings(options.replay, rate=rate, loop=options.loop)
             if options.replay is not None
             else None
         )
-        self.hub = Hub(self._source, None if options.rate == "real" else rate or DEFAULT_RATE)
+        self.hub = Hub(self._source, stream_rate)
+        self.exchange.connect(Feed(self.hub.streams, self._user_sources.watching), self.hub.call_at)
         self._clients: dict[str, ClientQuotas] = {}
         self._forgotten: set[str] = set()
         self._kills = 0

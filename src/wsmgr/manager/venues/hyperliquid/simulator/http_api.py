@@ -92,7 +92,7 @@ def _info(engine: Engine, body: bytes) -> object:
 
 
 def _exchange(engine: Engine, body: bytes) -> object:
-    return engine.info.exchange(msgspec.json.decode(body))
+    return engine.info.exchange(msgspec.json.decode(body), engine.now())
 
 
 def _log(engine: Engine, _: bytes) -> object:
@@ -107,7 +107,7 @@ def _log(engine: Engine, _: bytes) -> object:
         for stream in engine.hub.streams.values()
     ]
     head = {"now": engine.now(), "started_at": engine.market.started_at}
-    return {**head, **engine.journal.as_json(), "streams": streams}
+    return {**head, **engine.journal.as_json(engine.now()), "streams": streams}
 
 
 def _events(engine: Engine, _: bytes) -> object:
@@ -128,7 +128,9 @@ def _kill(engine: Engine, body: bytes) -> object:
 
 def _faults(engine: Engine, _: bytes) -> object:
     return {
-        name: value for name, value in attrs.asdict(engine.faults).items() if value not in (None, False, 0)
+        name: value
+        for name, value in attrs.asdict(engine.faults).items()
+        if value not in (None, False, 0, frozenset())
     }
 
 

@@ -117,6 +117,7 @@ class Hub:
 
     Attributes:
         streams: Every stream that was ever subscribed, by key.
+        speed: Its seconds in a real one: what waits for a reader waits in real time.
     """
 
     def __init__(self, make: Callable[[Subscription, float], Source], rate: float | None) -> None:
@@ -127,6 +128,7 @@ class Hub:
             rate: Ticks a second of every stream; None: each type's own cadence.
         """
         self.streams: dict[str, Stream] = {}
+        self.speed = 1.0
         self._make = make
         self._rate = rate
         self._heap: list[tuple[float, int, Callable[[float], float | None]]] = []
@@ -162,7 +164,7 @@ class Hub:
             if stream.subscribers.get(subscriber) is not joined:
                 return None
             if subscriber.is_congested(now):
-                return now + _CONGESTED_DELAY
+                return now + _CONGESTED_DELAY * self.speed
             n = next(numbers)
             stream.generated += 1
             subscriber.deliver(subscription, Frame(recording.frame(n)), n)
@@ -205,8 +207,8 @@ class Hub:
         if due > now:
             return due  # it was left and joined again since this was planned
         if any(subscriber.is_congested(now) for subscriber in stream.subscribers):
-            return now + _CONGESTED_DELAY
-        return max(stream.due(stream.tick() + 1), now - _CATCH_UP)
+            return now + _CONGESTED_DELAY * self.speed
+        return max(stream.due(stream.tick() + 1), now - _CATCH_UP * self.speed)
 
     def _stream(self, subscription: Subscription) -> Stream:
         stream = self.streams.get(subscription.key)

@@ -11,6 +11,7 @@ import attrs
 
 KEPT_FRAMES = 20_000
 KEPT_CONNECTIONS = 2_000
+_MINUTE = 60.0
 
 
 @attrs.define
@@ -78,6 +79,9 @@ class Journal:
         refused: Upgrades refused.
         open: Sockets open now.
         most_open: The most sockets that were open at once.
+        posts: Posts that wait for their answer.
+        most_posts: The most posts that waited at once.
+        most_messages_a_minute: The most frames that came from clients within 60 seconds.
         connections: A record of each socket.
     """
 
@@ -86,6 +90,10 @@ class Journal:
         self.refused = 0
         self.open = 0
         self.most_open = 0
+        self.posts = 0
+        self.most_posts = 0
+        self.most_messages_a_minute = 0
+        self._minute: deque[float] = deque()
         self.connections: deque[ConnectionRecord] = deque(maxlen=KEPT_CONNECTIONS)
         self._numbers = 0
 
@@ -98,6 +106,17 @@ class Journal:
         self.connections.append(record)
         return record
 
+    def received(self, now: float) -> None:
+        """Count a frame from a client."""
+        self._minute.append(now)
+        self._forget_messages(now)
+        self.most_messages_a_minute = max(self.most_messages_a_minute, len(self._minute))
+
+    def asked(self) -> None:
+        """Count a post as in flight; whoever answers it takes it out of :attr:`posts`."""
+        self.posts += 1
+        self.most_posts = max(self.most_posts, self.posts)
+
     def closed(self, record: ConnectionRecord, why: str, now: float) -> None:
         """End the record of a socket."""
         self.open -= 1
@@ -107,12 +126,28 @@ class Journal:
             if subscription.until is None:
                 subscription.until = now
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, now: float) -> dict[str, object]:
         """The journal as `/sim/log` shows it, without the streams."""
+        self._forget_messages(now)
+        live = [
+            {"connection": record.connection, "subscription": subscription.subscription}
+            for record in self.connections
+            for subscription in record.subscriptions
+            if subscription.until is None
+        ]
         return {
             "dials": self.dials,
             "refused": self.refused,
             "open": self.open,
             "most_open": self.most_open,
+            "messages_last_minute": len(self._minute),
+            "most_messages_a_minute": self.most_messages_a_minute,
+            "posts": self.posts,
+            "most_posts": self.most_posts,
+            "live": live,
             "connections": [record.as_json() for record in self.connections],
         }
+
+    def _forget_messages(self, now: float) -> None:
+        while self._minute and self._minute[0] <= now - _MINUTE:
+            self._minute.popleft()

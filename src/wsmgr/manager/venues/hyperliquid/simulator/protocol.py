@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from wsmgr.manager.venues.hyperliquid.simulator.quotas import TrackedUsers
 from wsmgr.manager.venues.hyperliquid.simulator.subscriptions import (
     Subscription,
     UnreadableSubscriptionError,
@@ -53,7 +54,22 @@ class Stop:
     subscription: Subscription
 
 
-Effect = Send | Start | Stop
+@attrs.frozen
+class Ask:
+    """Answer a post, now or later; it counts as in flight until :meth:`Protocol.answered`.
+
+    Attributes:
+        number: The id that the client chose.
+        kind: The type of its request: `info` or `action`; the venue refuses others.
+        payload: The request's payload.
+    """
+
+    number: int
+    kind: str
+    payload: object
+
+
+Effect = Send | Start | Stop | Ask
 
 
 class Protocol:
@@ -61,6 +77,7 @@ class Protocol:
 
     Attributes:
         subscriptions: What the socket is subscribed to, by key.
+        posts: How many posts wait for their answer.
     """
 
     def __init__(
@@ -69,7 +86,6 @@ class Protocol:
         quotas: ClientQuotas,
         limits: Callable[[], Limits],
         offers: Callable[[Subscription], bool],
-        post: Callable[[str, object], tuple[str, object]],
     ) -> None:
         """Make the protocol of a new socket.
 
@@ -77,13 +93,13 @@ class Protocol:
             quotas: What the client's address has used, on all its sockets.
             limits: The limits that hold now.
             offers: Whether the server has a stream for a subscription.
-            post: Answers a post: its request's type and payload to the response's type and payload.
         """
         self.subscriptions: dict[str, Subscription] = {}
+        self.posts = 0
         self._quotas = quotas
+        self._users = TrackedUsers()
         self._limits = limits
         self._offers = offers
-        self._post = post
 
     def receive(self, text: str, now: float) -> list[Effect]:
         """Answer one frame.
@@ -104,13 +120,20 @@ class Protocol:
         """Drop a subscription without a word to the client; None when it is not there."""
         subscription = self.subscriptions.pop(key, None)
         if subscription is not None:
-            self._quotas.unsubscribe(subscription.user, self._limits(), now)
+            self._quotas.unsubscribe(subscription.user, self._users, self._limits(), now)
         return subscription
+
+    def answered(self) -> None:
+        """Count one post less as in flight."""
+        self.posts -= 1
+        self._quotas.posts -= 1
 
     def close(self, now: float) -> None:
         """Give back what the socket used of the quotas."""
         for key in list(self.subscriptions):
             self.forget(key, now)
+        while self.posts:
+            self.answered()
 
     def _answer(self, request: dict[str, object], now: float) -> list[Effect]:
         match request.get("method"):
@@ -121,7 +144,7 @@ class Protocol:
             case "unsubscribe":
                 return self._unsubscribe(read_subscription(request.get("subscription")), now)
             case "post":
-                return [self._answer_post(request)]
+                return [self._post(request)]
             case method:
                 raise UnreadableSubscriptionError(f"no method {method!r}")
 
@@ -130,7 +153,7 @@ class Protocol:
             return [_error(f"Already subscribed: {subscription.echo}")]
         if not self._offers(subscription):
             return [_error(f"Invalid subscription {subscription.echo}")]
-        refused = self._quotas.subscribe(subscription.user, self._limits(), now)
+        refused = self._quotas.subscribe(subscription.user, self._users, self._limits(), now)
         if refused is not None:
             return [_error(refused)]
         self.subscriptions[subscription.key] = subscription
@@ -141,14 +164,28 @@ class Protocol:
             return [_error(f"Already unsubscribed: {subscription.echo}")]
         return [_acknowledge("unsubscribe", subscription), Stop(subscription)]
 
-    def _answer_post(self, request: dict[str, object]) -> Send:
+    def _post(self, request: dict[str, object]) -> Effect:
         number, body = request.get("id"), request.get("request")
         if not isinstance(number, int) or isinstance(number, bool) or not isinstance(body, dict):
             raise UnreadableSubscriptionError("a post has an integer id and a request")
         fields: dict[object, object] = {**body}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        kind, payload = self._post(str(fields.get("type")), fields.get("payload"))
-        answer = {"id": number, "response": {"type": kind, "payload": payload}}
-        return Send(msgspec.json.encode({"channel": "post", "data": answer}).decode(), "post")
+        refused = self._quotas.post(number, self._limits())
+        if refused is not None:
+            return _error(refused)
+        self.posts += 1
+        return Ask(number, str(fields.get("type")), fields.get("payload"))
+
+
+def post_answer(number: int, kind: str, payload: object) -> str:
+    """The frame that answers a post.
+
+    Args:
+        number: The id that the client chose.
+        kind: The response's type: `info`, `action` or `error`.
+        payload: Its payload, ready for JSON.
+    """
+    answer = {"id": number, "response": {"type": kind, "payload": payload}}
+    return msgspec.json.encode({"channel": "post", "data": answer}).decode()
 
 
 def _decode(text: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Quotas: what one client address has used of the venue's limits.
 
 Pure bookkeeping with the time as a parameter; the limits are passed in on each question, because a fault may change
-them while the simulator runs. Texts are the venue's own, without any hint which request they answer.
+them while the simulator runs. Texts are the venue's own, without any hint which request they answer, except for posts.
 """
 
 from __future__ import annotations
@@ -15,16 +15,47 @@ if TYPE_CHECKING:
 _WINDOW = 60.0
 
 
+class TrackedUsers:
+    """The users that some subscriptions are about; one that has left counts for some seconds more."""
+
+    def __init__(self) -> None:
+        self._users: Counter[str] = Counter()
+        self._lingering: dict[str, float] = {}
+
+    def has_room_for(self, user: str, limit: int, now: float) -> bool:
+        """Whether one more subscription about a user keeps the users within a limit."""
+        self._lingering = {name: until for name, until in self._lingering.items() if until > now}
+        users = self._users.keys() | self._lingering.keys()
+        return user in users or len(users) < limit
+
+    def add(self, user: str) -> None:
+        """Count a subscription about a user."""
+        self._users[user] += 1
+
+    def remove(self, user: str, until: float) -> None:
+        """Give one back; after a user's last one the user goes on counting until a time."""
+        self._users[user] -= 1
+        if self._users[user] == 0:
+            del self._users[user]
+            self._lingering[user] = until
+
+
 class ClientQuotas:
-    """What one client address (all its sockets together) has used."""
+    """What one client address (all its sockets together) has used.
+
+    Attributes:
+        connections: Its open sockets.
+        subscriptions: Its subscriptions.
+        posts: Its posts that wait for their answer.
+    """
 
     def __init__(self) -> None:
         self.connections = 0
         self.subscriptions = 0
+        self.posts = 0
+        self._users = TrackedUsers()
         self._dials: deque[float] = deque()
         self._messages: deque[float] = deque()
-        self._users: Counter[str] = Counter()
-        self._lingering: dict[str, float] = {}
 
     def dial(self, limits: Limits, now: float) -> bool:
         """Count an upgrade; False when it is one too many in the last 60 s."""
@@ -40,32 +71,40 @@ class ClientQuotas:
             return None
         return f"Cannot send more than {limits.messages_per_minute} messages per minute."
 
-    def subscribe(self, user: str | None, limits: Limits, now: float) -> str | None:
-        """Count a subscription; the venue's text, and nothing counted, when it is one too many."""
+    def post(self, number: int, limits: Limits) -> str | None:
+        """Count a post as in flight; the venue's text, and nothing counted, when it is one too many."""
+        if limits.posts is not None and self.posts >= limits.posts:
+            return f"too many pending post requests id={number}"
+        self.posts += 1
+        return None
+
+    def subscribe(self, user: str | None, of_socket: TrackedUsers, limits: Limits, now: float) -> str | None:
+        """Count a subscription; the venue's text, and nothing counted, when it is one too many.
+
+        Args:
+            user: The user that it is about, if any.
+            of_socket: The users of its socket alone.
+            limits: The limits that hold now.
+            now: Seconds on the simulator's clock.
+        """
         if limits.subscriptions is not None and self.subscriptions >= limits.subscriptions:
             return f"Cannot subscribe to more than {limits.subscriptions} channels."
         if user is not None and limits.users is not None:
-            users = self._counted_users(now)
-            if user not in users and len(users) >= limits.users:
+            users = of_socket if limits.users_per == "connection" else self._users
+            if not users.has_room_for(user, limits.users, now):
                 return f"Cannot track more than {limits.users} total users."
         self.subscriptions += 1
         if user is not None:
-            self._users[user] += 1
+            self._users.add(user)
+            of_socket.add(user)
         return None
 
-    def unsubscribe(self, user: str | None, limits: Limits, now: float) -> None:
+    def unsubscribe(self, user: str | None, of_socket: TrackedUsers, limits: Limits, now: float) -> None:
         """Give a subscription back; its user goes on counting for `limits.user_linger` seconds."""
         self.subscriptions -= 1
-        if user is None:
-            return
-        self._users[user] -= 1
-        if self._users[user] == 0:
-            del self._users[user]
-            self._lingering[user] = now + limits.user_linger
-
-    def _counted_users(self, now: float) -> set[str]:
-        self._lingering = {user: until for user, until in self._lingering.items() if until > now}
-        return {*self._users, *self._lingering}
+        if user is not None:
+            self._users.remove(user, now + limits.user_linger)
+            of_socket.remove(user, now + limits.user_linger)
 
 
 def _admit(times: deque[float], limit: int | None, now: float) -> bool:

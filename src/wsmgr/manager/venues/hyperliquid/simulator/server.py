@@ -61,8 +61,12 @@ async def serve(
     with ExitStack() as files:
         record_to = files.enter_context(options.record.open("w")) if options.record is not None else None
         engine = Engine(
-            options, now=lambda: trio.current_time() - begun, started_at=time.time(), record_to=record_to
+            options,
+            now=lambda: (trio.current_time() - begun) * options.speed,
+            started_at=time.time(),
+            record_to=record_to,
         )
+        engine.hub.speed = options.speed
         listeners = await trio.open_tcp_listeners(options.port, host=options.host, backlog=_BACKLOG)
         server = _Server(engine)
         async with trio.open_nursery() as nursery:
@@ -131,6 +135,7 @@ class _Server:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._speed = engine.options.speed
         self._changed = trio.Event()
         self._ended = trio.Event()
 
@@ -139,7 +144,7 @@ class _Server:
         while True:
             due = self._engine.hub.run(self._engine.now())
             self._changed = trio.Event()
-            wait = float("inf") if due is None else due - self._engine.now()
+            wait = float("inf") if due is None else (due - self._engine.now()) / self._speed
             if wait > 0:
                 with trio.move_on_after(wait):
                     await self._changed.wait()
@@ -177,11 +182,16 @@ class _Server:
             client = str(stream.socket.getpeername()[0])
         except OSError:
             return  # it is gone already
-        refusal = self._engine.admit(upgrade.path, client)
-        if refusal is not None:
-            await front.send(_refused(refusal))
-            return
         gate = Gate(stream, upgrade.seen)
+        refusal = self._engine.admit(upgrade.path, client)
+        await trio.sleep(self._engine.faults.slow_upgrade / self._speed)
+        if self._engine.faults.reset_upgrade:
+            self._engine.journal.refused += refusal is None
+            await gate.reset()
+            return
+        if refusal is not None:
+            await front.send(_refused(refusal, self._speed))
+            return
         async with trio.open_nursery() as nursery:
             socket = None
             with trio.move_on_after(_HANDSHAKE_TIMEOUT):
@@ -198,8 +208,8 @@ class _Server:
         self._changed.set()
 
 
-def _refused(refusal: Refusal) -> Answer:
+def _refused(refusal: Refusal, speed: float) -> Answer:
     headers: tuple[tuple[str, str], ...] = (("Connection", "close"),)
     if refusal.retry_after is not None:
-        headers = (*headers, ("Retry-After", f"{refusal.retry_after:g}"))
+        headers = (*headers, ("Retry-After", f"{refusal.retry_after / speed:g}"))
     return Answer(status=refusal.status, body=refusal.text.encode(), headers=headers)

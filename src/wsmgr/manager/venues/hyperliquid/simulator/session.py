@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
+from wsmgr.manager.venues.hyperliquid.simulator.distortion import (
+    GARBAGE,
+    STRAY_ERROR,
+    STRAY_POST,
+    is_quiet,
+    with_extra_field,
+    with_other_case,
+)
+from wsmgr.manager.venues.hyperliquid.simulator.faults import NO_CLOSE_FRAME
 from wsmgr.manager.venues.hyperliquid.simulator.journal import SubscriptionRecord
-from wsmgr.manager.venues.hyperliquid.simulator.protocol import Protocol, Send, Start, Stop
+from wsmgr.manager.venues.hyperliquid.simulator.protocol import Ask, Protocol, Send, Start, Stop, post_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +40,6 @@ CONGESTED_OUTBOX = 1024 * 1024
 MAX_OUTBOX = 16 * 1024 * 1024
 _PATIENCE = 2.0
 _FORGET_AFTER = 1.0
-_GARBAGE = (
-    "this is not JSON",
-    '{"channel":"somethingNew","data":{"unknown":true}}',
-    "[]",
-    '{"channel":"error","data":"Invalid subscription {\\"type\\":\\"bbo\\",\\"coin\\":\\"NOBODY\\"}"}',
-    '{"channel":"post","data":{"id":999999999,"response":{"type":"error","payload":"nobody asked"}}}',
-)
 
 
 @attrs.frozen
@@ -96,7 +98,6 @@ class Session:
             quotas=quotas,
             limits=lambda: engine.limits,
             offers=lambda subscription: engine.offers(subscription, explorer=self.is_explorer),
-            post=engine.post,
         )
         quotas.connections += 1
         self._open(record.opened_at)
@@ -106,10 +107,16 @@ class Session:
         if self.is_deaf or self.ending is not None:
             return
         self.record.received.append((now, text))
-        for effect in self.protocol.receive(text, now):
+        self._engine.journal.received(now)
+        effects = self.protocol.receive(text, now)
+        if self._engine.faults.early_data:
+            effects.sort(key=lambda effect: not isinstance(effect, Start))
+        for effect in effects:
             match effect:
                 case Send():
                     self._answer(effect, now)
+                case Ask():
+                    self._ask(effect, now)
                 case Start(subscription):
                     self._after_acknowledgement(now, partial(self._start, subscription))
                 case Stop(subscription):
@@ -130,22 +137,30 @@ class Session:
         record = self._records.get(subscription.key)
         if record is None or self.is_silent or self.ending is not None:
             return
-        if subscription.rule.channel in faults.mute or subscription.type in faults.quiet:
+        if subscription.rule.channel in faults.mute or (
+            faults.quiet and is_quiet(subscription, faults.quiet)
+        ):
             return
         if faults.garbage and engine.random.random() < faults.garbage:
-            self._put(_GARBAGE[engine.random.randrange(len(_GARBAGE))], proof=True)
+            self._put(GARBAGE[engine.random.randrange(len(GARBAGE))], proof=True)
         record.sent += 1
         record.first_n = n if record.first_n is None else record.first_n
         record.last_n = n
         if engine.recorder is not None:
             engine.recorder.write(subscription, frame.text, engine.now() - record.since)
-        self._put(frame.text, proof=True)
+        text = frame.text
+        if faults.extra_fields and engine.random.random() < faults.extra_fields:
+            text = with_extra_field(text)
+        self._put(text, proof=True)
         if faults.duplicate and engine.random.random() < faults.duplicate:
-            self._put(frame.text, proof=True)
+            self._put(text, proof=True)
 
     def is_congested(self, now: float) -> bool:
         """Whether much waits for a reader that does read."""
-        return self._outbox_bytes > CONGESTED_OUTBOX and now - self._last_progress < _PATIENCE
+        return (
+            self._outbox_bytes > CONGESTED_OUTBOX
+            and now - self._last_progress < _PATIENCE * self._engine.options.speed
+        )
 
     def take(self, now: float, *, max_bytes: int = MAX_OUTBOX) -> list[str]:
         """What is to be written now, in order, and leaves the outbox.
@@ -168,17 +183,28 @@ class Session:
         self.record.sent_bytes += size
         return texts
 
-    def end(self, how: Literal["reset", "cut", "close"], why: str, *, code: int = 1000) -> None:
-        """Ask for the end of the socket; the first reason stands."""
-        if self.ending is None:
-            self.ending = Ending(how, why, code)
-            self._notify()
+    def end(self, how: Literal["reset", "cut", "close"], why: str, *, code: int | None = None) -> None:
+        """Ask for the end of the socket; the first reason stands.
+
+        Args:
+            how: See :class:`Ending`; the fault close_code overrules it.
+            why: For the journal.
+            code: The code of the close frame; with it no fault overrules.
+        """
+        if self.ending is not None:
+            return
+        wanted = self._engine.faults.close_code
+        if code is None and wanted is not None:
+            how, code = ("cut", None) if wanted == NO_CLOSE_FRAME else ("close", wanted)
+        self.ending = Ending(how, why, 1000 if code is None else code)
+        self._notify()
 
     def closed(self, why: str, now: float) -> None:
         """The socket is gone: its streams end, its quotas are given back."""
         for subscription in list(self.protocol.subscriptions.values()):
             self._engine.hub.leave(subscription, self)
         self._engine.lost(len(self.protocol.subscriptions))
+        self._engine.journal.posts -= self.protocol.posts
         self.protocol.close(now)
         self._quotas.connections -= 1
         self._outbox.clear()
@@ -221,19 +247,49 @@ class Session:
 
     def _answer(self, effect: Send, now: float) -> None:
         faults = self._engine.faults
-        is_acknowledgement = effect.channel == "subscriptionResponse"
-        if effect.channel in faults.mute or (is_acknowledgement and faults.lost_ack):
+        if effect.channel in faults.mute:
             return
-        if is_acknowledgement and faults.slow_ack:
-            text = effect.text
-            self._engine.hub.call_at(now + faults.slow_ack, lambda: self._put(text, proof=False))
-        else:
+        if effect.channel != "subscriptionResponse":
             self._put(effect.text, proof=effect.channel == "pong")
+        elif not faults.lost_ack:
+            self._after(faults.slow_ack, now, partial(self._acknowledge, effect.text))
+
+    def _acknowledge(self, text: str, _: float) -> None:
+        faults = self._engine.faults
+        if faults.stray_error:
+            self._put(STRAY_ERROR, proof=False)
+        self._put(with_other_case(text, faults.ack_case) if faults.ack_case else text, proof=False)
+
+    def _ask(self, ask: Ask, now: float) -> None:
+        """A post is carried out when it comes; only its answer may be late."""
+        faults, journal = self._engine.faults, self._engine.journal
+        journal.asked()
+        answer = post_answer(ask.number, *self._engine.post(ask.kind, ask.payload))
+        delay = faults.slow_post + faults.scatter_posts * self._engine.random.random()
+        self._after(delay, now, partial(self._answer_post, answer))
+
+    def _answer_post(self, text: str, _: float) -> None:
+        if self.record.closed_at is not None:
+            return
+        faults = self._engine.faults
+        self.protocol.answered()
+        self._engine.journal.posts -= 1
+        if "post" in faults.mute:
+            return
+        if faults.stray_post:
+            self._put(STRAY_POST, proof=False)
+        for _copy in range(2 if faults.double_post else 1):
+            self._put(text, proof=False)
 
     def _after_acknowledgement(self, now: float, run: Callable[[float], None]) -> None:
-        """Data begins and ends after the acknowledgement, also when that is late."""
-        if self._engine.faults.slow_ack:
-            self._engine.hub.call_at(now + self._engine.faults.slow_ack, lambda: run(self._engine.now()))
+        """Data begins and ends after the acknowledgement, also when that is late; the fault early_data does not wait."""
+        faults = self._engine.faults
+        self._after(0.0 if faults.early_data else faults.slow_ack, now, run)
+
+    def _after(self, delay: float, now: float, run: Callable[[float], None]) -> None:
+        """Do something with the time at which it is done: at once when there is no delay."""
+        if delay:
+            self._engine.hub.call_at(now + delay, lambda: run(self._engine.now()))
         else:
             run(now)
 
