@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from wsmgr.manager.venues.hyperliquid import frames
-from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+from wsmgr.manager.venues.hyperliquid.dialect import HyperliquidDialect
+from wsmgr.manager.venues.hyperliquid.shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +46,11 @@ def microseconds(work: Callable[[bytes], object], raw: bytes) -> float:
 
 def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else CAPTURE
-    dialect = Hyperliquid()
+    dialect = HyperliquidDialect()
+    read = Shapes([each for each in dialect.catalog.values() if each.removed is None]).read
     print(f"{'type':<28} {'bytes':>6} {'classify us':>12} {'its decode':>11} {'full decode':>12}")
     for name, raw in captured(path).items():
-        costs = [microseconds(work, raw) for work in (dialect.classify, frames.read, msgspec.json.decode)]
+        costs = [microseconds(work, raw) for work in (dialect.classify, read, msgspec.json.decode)]
         print(f"{name:<28} {len(raw):>6} {costs[0]:>12.2f} {costs[1]:>11.2f} {costs[2]:>12.2f}")
 
 

@@ -9,6 +9,15 @@
         async for message in book:
             print(message.data["levels"][0][0])
 
+or, by Hyperliquid's own names::
+
+    from wsmgr import Hyperliquid
+
+    client = Hyperliquid()
+    async with client.run():
+        sid, queue = await client.subscriptions.l2_book(asset="BTC")
+        print((await queue.get()).data["levels"][0][0])
+
 What is heavy is imported when it is first used.
 """
 
@@ -18,6 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsmgr.manager.hyperliquid import Account, Hyperliquid
     from wsmgr.manager.manager import Manager
     from wsmgr.manager.model.continuity import (
         Closed,
@@ -31,13 +41,17 @@ if TYPE_CHECKING:
     )
     from wsmgr.manager.model.delivery import Policy
     from wsmgr.manager.model.errors import (
+        ActionForbiddenError,
         ConfigurationError,
         LaggedError,
         ManagerClosedError,
         NotFoundError,
+        OutcomeUnknownError,
         ParameterError,
         QuotaError,
         RejectedError,
+        RequestNotSentError,
+        RequestRefusedError,
         StateDirectoryError,
         SubscribeTimeoutError,
         SubscriptionClosedError,
@@ -48,10 +62,31 @@ if TYPE_CHECKING:
         WsmgrError,
     )
     from wsmgr.manager.model.message import Message
+    from wsmgr.manager.model.outcome import Answered, Refused, Unknown
     from wsmgr.manager.runtime.handle import Subscription
     from wsmgr.manager.runtime.inbox import Inbox
+    from wsmgr.manager.venues.hyperliquid.exchange import (
+        GROUPING_NA,
+        GROUPING_TRIGGER_NORMAL,
+        GROUPING_TRIGGER_POSITION,
+        LIMIT_ALO,
+        LIMIT_GTC,
+        LIMIT_IOC,
+        TRIGGER_STOP_LOSS,
+        TRIGGER_TAKE_PROFIT,
+        Builder,
+        CancelByIdRequest,
+        CancelRequest,
+        Cloid,
+        LimitOrder,
+        ModifyRequest,
+        OrderRequest,
+        TriggerOrder,
+    )
+    from wsmgr.manager.venues.hyperliquid.subscriptions import Feed, FeedNotFoundError, FeedQueue
 
 _HOMES = {
+    "wsmgr.manager.hyperliquid": ("Account", "Hyperliquid"),
     "wsmgr.manager.manager": ("Manager",),
     "wsmgr.manager.model.continuity": (
         "Closed",
@@ -65,13 +100,17 @@ _HOMES = {
     ),
     "wsmgr.manager.model.delivery": ("Policy",),
     "wsmgr.manager.model.errors": (
+        "ActionForbiddenError",
         "ConfigurationError",
         "LaggedError",
         "ManagerClosedError",
         "NotFoundError",
+        "OutcomeUnknownError",
         "ParameterError",
         "QuotaError",
         "RejectedError",
+        "RequestNotSentError",
+        "RequestRefusedError",
         "StateDirectoryError",
         "SubscribeTimeoutError",
         "SubscriptionClosedError",
@@ -82,36 +121,84 @@ _HOMES = {
         "WsmgrError",
     ),
     "wsmgr.manager.model.message": ("Message",),
+    "wsmgr.manager.model.outcome": ("Answered", "Refused", "Unknown"),
     "wsmgr.manager.runtime.handle": ("Subscription",),
     "wsmgr.manager.runtime.inbox": ("Inbox",),
+    "wsmgr.manager.venues.hyperliquid.exchange": (
+        "GROUPING_NA",
+        "GROUPING_TRIGGER_NORMAL",
+        "GROUPING_TRIGGER_POSITION",
+        "LIMIT_ALO",
+        "LIMIT_GTC",
+        "LIMIT_IOC",
+        "TRIGGER_STOP_LOSS",
+        "TRIGGER_TAKE_PROFIT",
+        "Builder",
+        "CancelByIdRequest",
+        "CancelRequest",
+        "Cloid",
+        "LimitOrder",
+        "ModifyRequest",
+        "OrderRequest",
+        "TriggerOrder",
+    ),
+    "wsmgr.manager.venues.hyperliquid.subscriptions": ("Feed", "FeedNotFoundError", "FeedQueue"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "GROUPING_NA",
+    "GROUPING_TRIGGER_NORMAL",
+    "GROUPING_TRIGGER_POSITION",
+    "LIMIT_ALO",
+    "LIMIT_GTC",
+    "LIMIT_IOC",
+    "TRIGGER_STOP_LOSS",
+    "TRIGGER_TAKE_PROFIT",
+    "Account",
+    "ActionForbiddenError",
+    "Answered",
+    "Builder",
+    "CancelByIdRequest",
+    "CancelRequest",
+    "Cloid",
     "Closed",
     "ConfigurationError",
     "Failed",
+    "Feed",
+    "FeedNotFoundError",
+    "FeedQueue",
     "Gap",
+    "Hyperliquid",
     "Inbox",
     "Interrupted",
     "Lagged",
     "LaggedError",
+    "LimitOrder",
     "Live",
     "Manager",
     "ManagerClosedError",
     "Message",
+    "ModifyRequest",
     "NotFoundError",
+    "OrderRequest",
+    "OutcomeUnknownError",
     "ParameterError",
     "Policy",
     "QuotaError",
+    "Refused",
     "Rejected",
     "RejectedError",
+    "RequestNotSentError",
+    "RequestRefusedError",
     "Resumed",
     "StateDirectoryError",
     "SubscribeTimeoutError",
     "Subscription",
     "SubscriptionClosedError",
     "SubscriptionFailedError",
+    "TriggerOrder",
+    "Unknown",
     "UnknownTypeError",
     "UnknownVenueError",
     "UsageError",

@@ -9,10 +9,14 @@ import pytest
 from wsmgr.cli.errors import CommandError, NoDaemonError, explained, guarded
 from wsmgr.manager.daemon.errors import DaemonError
 from wsmgr.manager.model.errors import (
+    ActionForbiddenError,
     NotFoundError,
+    OutcomeUnknownError,
     ParameterError,
     QuotaError,
     RejectedError,
+    RequestNotSentError,
+    RequestRefusedError,
     StateDirectoryError,
     SubscribeTimeoutError,
 )
@@ -30,6 +34,10 @@ def problem(kind: str, status: int) -> DaemonError:
         (ParameterError("coin is missing"), 2),
         (RejectedError("trades?coin=NOSUCH", "Invalid subscription"), 4),
         (QuotaError("users", 10, ["0x1"]), 4),
+        (ActionForbiddenError("trading is off"), 4),
+        (RequestRefusedError("Invalid nonce"), 4),
+        (RequestNotSentError("the dial was refused"), 1),
+        (OutcomeUnknownError("no answer came"), 1),
         (NotFoundError("abc"), 1),
         (SubscribeTimeoutError("trades", "pending", "refused"), 1),
         (StateDirectoryError("held by the process 7"), 1),
@@ -38,6 +46,10 @@ def problem(kind: str, status: int) -> DaemonError:
         (problem("not-found", 404), 1),
         (problem("rejected", 409), 4),
         (problem("quota", 429), 4),
+        (problem("action-forbidden", 403), 4),
+        (problem("request-refused", 409), 4),
+        (problem("request-not-sent", 503), 1),
+        (problem("outcome-unknown", 504), 1),
         (problem("subscribe-timeout", 504), 1),
         (problem("store", 503), 1),
         (NoDaemonError("/somewhere", "wsmgr tail"), 3),

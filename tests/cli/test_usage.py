@@ -40,6 +40,11 @@ REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md
         ("unsubscribe", "--all"),
         ("unsubscribe abc --all", "--all"),
         ("tail abc --no-attach", "--no-attach"),
+        ("info l2Bok --coin BTC", "l2Book"),
+        ("info l2Book", "coin"),
+        ("exchange cancl -p asset=BTC", "cancel"),
+        ("exchange cancel -p asset=BTC --yes", "order_id"),
+        ("exchange cancel -p asset=BTC -p order_id=1", "--yes"),
         ("sim hyperliqid", "hyperliquid"),
         ("sim hyperliquid --rate fast", "--rate"),
         ("sim hyperliquid --fault flop", "flap"),
@@ -139,11 +144,24 @@ def test_wsmgr_alone_shows_what_there_is_and_what_to_try_first(cli: Cli) -> None
     for group, first in (
         ("Subscribe", "subscribe"),
         ("Look", "get"),
+        ("Ask and act", "info"),
         ("Daemon", "daemon"),
         ("Try it out", "sim"),
     ):
         assert re.search(rf"^{group}:\n  {first} ", text, re.MULTILINE)
-    for name in ("subscribe", "unsubscribe", "tail", "list", "metrics", "daemon", "sim", "types", "demo"):
+    for name in (
+        "subscribe",
+        "unsubscribe",
+        "tail",
+        "list",
+        "metrics",
+        "info",
+        "exchange",
+        "daemon",
+        "sim",
+        "types",
+        "demo",
+    ):
         assert f"\n  {name} " in text
 
 

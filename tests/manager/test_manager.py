@@ -133,6 +133,9 @@ async def test_two_readers_are_one_subscription(simulator: SimulatorThread) -> N
         assert [1] == [view.consumers for view in manager.list_subscriptions()]
         seen = [await other.next(timeout=DEADLINE) for _ in range(5)]
         assert [seen[0].seq + step for step in range(5)] == [message.seq for message in seen]
+        with anyio.fail_after(DEADLINE):
+            # What had come before it left is still there; then it ends, for good.
+            _ = [item async for item in one]
         with pytest.raises(StopAsyncIteration):
             await anext(aiter(one))
     received = [

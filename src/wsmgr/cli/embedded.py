@@ -34,7 +34,7 @@ def check(settings: Settings, wish: Wish) -> None:
         UsageError: One of them is wrong; nothing has been started or said.
     """
     (venue,) = load_config(settings.config, venues=_venues(wish), url=settings.url).venues
-    dialect = dialect_named(venue.dialect)
+    dialect = dialect_named(venue.dialect, venue.types)
     dialect.quotas.override(venue.quotas)
     dialect.atom(wish.type, wish.params)
     check_policy(wish.policy)

@@ -7,7 +7,7 @@ code      meaning
 1         failed
 2         wrong usage
 3         no daemon where one is needed
-4         the venue, or its quota, refused
+4         the venue, its quota or its settings refused
 130       interrupted by Ctrl-C
 ========  =====================================================================================
 """
@@ -26,7 +26,7 @@ USAGE: Final = 2
 NO_DAEMON: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
-_BY_STATUS: Final = {400: USAGE, 409: REFUSED, 422: USAGE, 429: REFUSED}
+_BY_STATUS: Final = {400: USAGE, 403: REFUSED, 409: REFUSED, 422: USAGE, 429: REFUSED}
 """Exit codes by the status of a daemon's problem document; 1 for any other."""
 
 
@@ -96,7 +96,14 @@ def guarded(body: Callable[[], int | None], *, verbose: bool) -> int:
 def explained(error: Exception) -> tuple[str | None, int]:
     """Return the message and the exit code of an error; without a message it is a bug."""
     from wsmgr.manager.daemon.errors import DaemonError
-    from wsmgr.manager.model.errors import QuotaError, RejectedError, UsageError, WsmgrError
+    from wsmgr.manager.model.errors import (
+        ActionForbiddenError,
+        QuotaError,
+        RejectedError,
+        RequestRefusedError,
+        UsageError,
+        WsmgrError,
+    )
 
     match error:
         case CommandError():
@@ -105,7 +112,7 @@ def explained(error: Exception) -> tuple[str | None, int]:
             return str(error), _BY_STATUS.get(error.status, FAILED)
         case UsageError():
             return str(error), USAGE
-        case RejectedError() | QuotaError():
+        case RejectedError() | QuotaError() | RequestRefusedError() | ActionForbiddenError():
             return str(error), REFUSED
         case WsmgrError() | OSError():
             return str(error), FAILED

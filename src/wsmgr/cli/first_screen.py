@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-PANELS: Final = ("Subscribe", "Look", "Daemon", "Try it out")
+PANELS: Final = ("Subscribe", "Look", "Ask and act", "Daemon", "Try it out")
 """The groups of commands, in order."""
 FIRST: Final = """\
 Try first:

@@ -6,7 +6,18 @@ from typing import NoReturn
 
 import typer
 
-from wsmgr.cli import catalog, daemon, database, demo, listing, simulate, single, subscribe
+from wsmgr.cli import (
+    catalog,
+    daemon,
+    database,
+    demo,
+    exchange,
+    info,
+    listing,
+    simulate,
+    single,
+    subscribe,
+)
 from wsmgr.cli.command import keeping_global_options
 
 
@@ -23,7 +34,7 @@ def make_app() -> typer.Typer:
         invoke_without_command=True,
         help="Keep WebSocket subscriptions alive, and say honestly when that was not possible.",
     )(keeping_global_options)
-    for module in (subscribe, single, listing, daemon, database, simulate, catalog, demo):
+    for module in (subscribe, single, listing, info, exchange, daemon, database, simulate, catalog, demo):
         module.declare(app)
     return app
 

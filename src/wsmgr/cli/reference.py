@@ -32,7 +32,7 @@ exits at once.
 | 1 | failed; also an id that does not exist, and `--duration` over before `--count` messages came |
 | 2 | wrong usage: an unknown command, option, type or parameter, or a `--url` that is not the daemon's |
 | 3 | no daemon runs, and the command needs one |
-| 4 | the venue, or its quota, refused |
+| 4 | the venue, its quota or its settings refused |
 | 130 | interrupted by Ctrl-C |
 """
 

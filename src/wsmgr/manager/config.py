@@ -5,9 +5,21 @@
     [venues.hyperliquid]
     url = "wss://api.hyperliquid-testnet.xyz/ws"
 
+    account = "0x..."                   # whose streams and requests are meant where a call names nobody
+    network = "testnet"                 # what actions are signed for, where the address does not say it
+    secret_key_file = "/etc/wsmgr/key"  # mode 0600; else WSMGR_<VENUE>_SECRET_KEY, else a systemd credential
+    trading = true                      # actions are refused without it
+    transfers = false                   # and transfers, withdrawals and approvals without this
+    allowed_actions = ["order", "cancel"]
+    max_notional = "10000"
+
     [venues.hyperliquid.quotas]
     users = 15
     connections = "off"
+
+    [dialects.hyperliquid.types.newStream]
+    parameters = [{ name = "coin", required = true }]
+    identity = { coin = "coin" }
 
 The address of a venue is, in this order: the caller's `url` (where there is one venue), `WSMGR_<VENUE>_URL` (upper case, `-` as
 `_`), the file's `url`, the dialect's own.
@@ -30,8 +42,18 @@ from wsmgr.manager.transport.protocol import Dial
 
 DEFAULT_VENUE = "hyperliquid"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_VENUE_KEYS = ("dialect", "url", "account", "quotas")
-_TOP_KEYS = ("venues",)
+_REQUEST_KEYS = (
+    "network",
+    "secret_key_file",
+    "secret_key_variable",
+    "trading",
+    "transfers",
+    "allowed_actions",
+    "max_notional",
+)
+_VENUE_KEYS = ("dialect", "url", "account", "quotas", *_REQUEST_KEYS)
+_DIALECT_KEYS = ("types",)
+_TOP_KEYS = ("venues", "dialects")
 
 
 @frozen(kw_only=True)
@@ -44,6 +66,8 @@ class VenueConfig:
         url: Its address, or None for the dialect's own.
         account: Which account of the service it is, or None.
         quotas: Changes to the dialect's quotas.
+        types: Subscription types that are added to the dialect's catalog, or corrected, by name.
+        requests: What the dialect's client for requests is told, by the names of the file (`trading`, `max_notional`, ...).
     """
 
     name: str
@@ -51,6 +75,8 @@ class VenueConfig:
     url: str | None = None
     account: str | None = None
     quotas: Mapping[str, object] = field(factory=dict[str, object])
+    types: Mapping[str, Mapping[str, object]] = field(factory=dict[str, Mapping[str, object]])
+    requests: Mapping[str, object] = field(factory=dict[str, object])
 
 
 @frozen(kw_only=True)
@@ -85,6 +111,7 @@ def load_config(
     document = _read(source)
     _check_keys(document, _TOP_KEYS, "the configuration")
     configured = _table(document.get("venues", {}), "[venues]")
+    types = _types(_table(document.get("dialects", {}), "[dialects]"))
     names = venues or tuple(dict.fromkeys((*configured, DEFAULT_VENUE)))
     if not names:
         raise ConfigurationError("no venue is named; give at least one, such as 'hyperliquid'")
@@ -92,7 +119,7 @@ def load_config(
         raise ConfigurationError(f"a venue is named twice: {', '.join(names)}")
     if url is not None and len(names) != 1:
         raise ConfigurationError(f"url is for a single venue, and there are {len(names)}: {', '.join(names)}")
-    return Config(venues=tuple(_venue(name, configured, url, environ) for name in names))
+    return Config(venues=tuple(_venue(name, configured, types, url, environ) for name in names))
 
 
 def check_url(text: str, *, what: str) -> str:
@@ -123,8 +150,26 @@ def _read(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
         raise ConfigurationError(f"the configuration {source} is not TOML: {error}") from error
 
 
+def _types(dialects: Mapping[str, Any]) -> Mapping[str, Mapping[str, Mapping[str, object]]]:
+    """Return the tables of the types that the configuration adds or corrects, by dialect and by type."""
+    found: dict[str, Mapping[str, Mapping[str, object]]] = {}
+    for name, value in dialects.items():
+        where = f"[dialects.{name}]"
+        table = _table(value, where)
+        _check_keys(table, _DIALECT_KEYS, where)
+        types = _table(table.get("types", {}), f"[dialects.{name}.types]")
+        found[name] = {
+            each: _table(content, f"[dialects.{name}.types.{each}]") for each, content in types.items()
+        }
+    return found
+
+
 def _venue(
-    name: str, configured: Mapping[str, Any], url: str | None, environ: Mapping[str, str]
+    name: str,
+    configured: Mapping[str, Any],
+    types: Mapping[str, Mapping[str, Mapping[str, object]]],
+    url: str | None,
+    environ: Mapping[str, str],
 ) -> VenueConfig:
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is no venue name; use small letters, digits and hyphens")
@@ -145,6 +190,8 @@ def _venue(
         url=_url(name, table, url, environ),
         account=_text(table, "account", name),
         quotas=quotas,
+        types=types.get(dialect, {}),
+        requests={key: table[key] for key in _REQUEST_KEYS if key in table},
     )
 
 

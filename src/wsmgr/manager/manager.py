@@ -24,19 +24,22 @@ from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.runtime import tree
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
-from wsmgr.manager.runtime.engine import DEFAULT_TIMEOUT, Engine, Wait
+from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.ledger import Ledger
 from wsmgr.manager.runtime.scribe import Scribe
+from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Wait
 from wsmgr.manager.runtime.venue_setup import add_venues
 from wsmgr.manager.store.recovery import Recovery, in_memory, recover
 from wsmgr.manager.store.state_directory import StateDirectory
 from wsmgr.manager.transport import select
+from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT, RequestKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from wsmgr.actors import ChildSpec
+    from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.runtime.callbacks import Callback
     from wsmgr.manager.runtime.handle import Subscription
     from wsmgr.manager.runtime.views import (
@@ -115,7 +118,8 @@ class Manager:
         async with AsyncExitStack() as stack:
             recovery = await to_thread.run_sync(self._open_state, stack)
             context = Context(current_clock(), select())
-            add_venues(context, self._config)
+            directory = None if self._state_dir is None else self._state_dir.path
+            await to_thread.run_sync(add_venues, context, self._config, directory)
             ledger = Ledger(context)
             context.on_note = ledger.take
             _note_recovery(context, recovery)
@@ -237,6 +241,37 @@ class Manager:
         return await self.engine.subscribe_many(
             wishes, venue=venue, events=events, keep=keep, wait=wait, timeout=timeout
         )
+
+    async def request(
+        self,
+        kind: RequestKind,
+        payload: Mapping[str, object],
+        *,
+        venue: str | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Outcome[Any]:
+        """Ask a venue a question, or let it do something, over one of its sockets.
+
+        An action is checked against the venue's settings (`trading`, `transfers`, `allowed_actions`, `max_notional`) and signed
+        with the venue's key. It is sent at most once, and never again when its outcome is unknown. Cancelling this before it was
+        sent sends nothing; afterwards it gives up the answer, not the request.
+
+        Args:
+            kind: `info` for a question, `action` for something that changes an account.
+            payload: `type` and its parameters beside it: `{"type": "l2Book", "coin": "BTC"}`,
+                `{"type": "cancel_order", "asset": "BTC", "order_id": 7}`. Amounts are `Decimal` or text.
+            venue: The venue's name; None for the only one, or `hyperliquid`.
+            timeout: Seconds for all of it: a connection, the quotas, the answer.
+
+        Returns:
+            `Answered(data)`, `Refused(words)` or `Unknown(why)`; `.unwrap()` returns the data or raises.
+
+        Raises:
+            UsageError: The request is wrong; nothing was sent.
+            ActionForbiddenError: The venue's settings forbid the action; nothing was signed.
+            RequestNotSentError: It could not be sent in time; nothing was changed.
+        """
+        return await self.engine.request(kind, payload, venue=venue, timeout=timeout)
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription for everybody.

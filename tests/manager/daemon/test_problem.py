@@ -7,11 +7,15 @@ import pytest
 from wsmgr.manager.daemon.errors import DaemonError
 from wsmgr.manager.daemon.problem import BadRequestError, problem_of, problem_of_bug, problem_of_http
 from wsmgr.manager.model.errors import (
+    ActionForbiddenError,
     ManagerClosedError,
     NotFoundError,
+    OutcomeUnknownError,
     ParameterError,
     QuotaError,
     RejectedError,
+    RequestNotSentError,
+    RequestRefusedError,
     SubscribeTimeoutError,
     SubscriptionClosedError,
     SubscriptionFailedError,
@@ -26,6 +30,10 @@ ERRORS: list[tuple[WsmgrError, int, str]] = [
     (RejectedError("k", "no"), 409, "rejected"),
     (SubscriptionClosedError("x"), 410, "subscription-closed"),
     (QuotaError("users", 10, ["a"]), 429, "quota"),
+    (ActionForbiddenError("x"), 403, "action-forbidden"),
+    (RequestRefusedError("no"), 409, "request-refused"),
+    (RequestNotSentError("why"), 503, "request-not-sent"),
+    (OutcomeUnknownError("why"), 504, "outcome-unknown"),
     (SubscriptionFailedError("x"), 503, "subscription-failed"),
     (StoreError("x"), 503, "store"),
     (ManagerClosedError("x"), 503, "manager-closed"),
@@ -52,6 +60,10 @@ def test_what_an_error_knows_is_in_its_problem() -> None:
     assert ("k", "pending", "why") == (late["key"], late["state"], late["why"])
     assert "1970-01-01T00:00:00+00:00" == late["next_attempt_at"].isoformat()
     assert "nobody" == problem_of(NotFoundError("nobody"))["id"]
+    assert "no" == problem_of(RequestRefusedError("no"))["words"]
+    assert ["why", "why"] == [
+        problem_of(error("why"))["why"] for error in (RequestNotSentError, OutcomeUnknownError)
+    ]
 
 
 def test_a_bug_tells_nothing_of_itself() -> None:

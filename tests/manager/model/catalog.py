@@ -35,6 +35,7 @@ BOOK = SubscriptionType(
     parameters=(COIN, DEPTH),
     connection_class=ConnectionClass.DEDICATED,
     merge=Merge.TIME,
+    time="time",
 )
 """Its frames do not say the depth."""
 FILLS = SubscriptionType(
@@ -45,6 +46,8 @@ FILLS = SubscriptionType(
     kind=Kind.EVENT,
     join=Join.LOG,
     merge=Merge.ITEMS,
+    duplicate_key=("id",),
+    items="fills",
     user="user",
 )
 """A user's log: its frames name the user, the first is a snapshot."""

@@ -11,7 +11,7 @@ from tests.manager.model.catalog import FILLS, ORDERS, TICKER, atom
 from tests.manager.model.world import World, data, join, messages
 
 from wsmgr.manager.model.errors import WsmgrError
-from wsmgr.manager.model.joining import COMPACT_BYTES, Log, replay
+from wsmgr.manager.model.joining import COMPACT_BYTES, Log, log_for, replay
 from wsmgr.manager.model.subscription_type import Atom, FirstProof, Join, Kind, SubscriptionType
 
 if TYPE_CHECKING:
@@ -86,16 +86,18 @@ def keep_newest(frames: Sequence[bytes]) -> bytes:
     return b"".join(frames)[-100_000:]
 
 
-def test_a_log_whose_frames_cannot_be_put_together_is_given_up_and_counted() -> None:
+def test_a_log_whose_frames_cannot_be_put_together_is_given_up_and_told() -> None:
     """The venue changed their shape: every reader still gets each frame, and nobody gets an invented state."""
 
     def refuse(_: Sequence[bytes]) -> bytes:
         raise WsmgrError("not a list")
 
-    log = Log(refuse)
+    told: list[WsmgrError] = []
+    log = Log(refuse, on_give_up=told.append)
     log.record(b"a", snapshot=True)
     log.record(b"b", snapshot=False)
     assert log.state() is None
+    assert ["not a list"] == [str(error) for error in told]
     log.record(b"c", snapshot=True)
     assert (b"c", False) == log.state()
 
@@ -135,11 +137,56 @@ def test_the_newest_frame_is_the_state_where_the_type_says_so() -> None:
     assert (False, False) == (last.snapshot, last.replayed)
 
 
-@pytest.mark.parametrize("how", [Join.NONE, Join.FOLD])
-def test_a_stream_of_pure_events_replays_nothing(how: Join) -> None:
+def test_a_stream_of_pure_events_replays_nothing() -> None:
     """An event is not a state."""
     (last,) = messages("event")
-    assert replay(how, last, None) is None
+    assert replay(Join.NONE, last, None) is None
+
+
+@pytest.mark.parametrize("how", list(Join))
+def test_only_what_is_made_of_several_frames_keeps_a_log(how: Join) -> None:
+    """A log costs memory: a stream whose newest frame says all, or whose frames are no state, keeps none."""
+    log = log_for(how, Composer(), lambda _: None)
+    assert (how in {Join.LOG, Join.FOLD}) == (log is not None) == how.keeps_log
+    assert log is None or (how is Join.FOLD) == log.needs_snapshot
+
+
+def test_a_folded_state_begins_with_the_whole() -> None:
+    """A change says nothing without what it changes: before the whole has come there is nothing to replay."""
+    log = log_for(Join.FOLD, Composer(), lambda _: None)
+    (last,) = messages("change")
+    assert log is not None
+    log.record(b"change", snapshot=False)
+    assert replay(Join.FOLD, last, log) is None
+    log.record(b"whole", snapshot=True)
+    log.record(b"change", snapshot=False)
+    message = replay(Join.FOLD, last, log)
+    assert message is not None
+    assert (b"whole+change", True, True, True) == (
+        message.raw,
+        message.snapshot,
+        message.replayed,
+        message.composed,
+    )
+
+
+def test_a_change_that_cannot_be_read_costs_the_state_until_the_next_whole() -> None:
+    """The stream goes on; who comes late gets nothing rather than a state with a change missing."""
+
+    def refuse(_: Sequence[bytes]) -> bytes:
+        raise WsmgrError("not base64")
+
+    told: list[WsmgrError] = []
+    log = log_for(Join.FOLD, refuse, told.append)
+    assert log is not None
+    log.record(b"whole", snapshot=True)
+    log.record(b"damaged", snapshot=False)
+    assert log.state() is None
+    log.record(b"change", snapshot=False)
+    assert log.state() is None
+    assert 1 == len(told)
+    log.record(b"whole", snapshot=True)
+    assert (b"whole", False) == log.state()
 
 
 def test_a_late_reader_of_a_log_gets_one_snapshot_and_then_the_live_frames() -> None:

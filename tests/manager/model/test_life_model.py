@@ -31,10 +31,7 @@ from wsmgr.manager.model import progress
 from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
 from wsmgr.manager.model.dispatch import Dispatcher
-from wsmgr.manager.model.message import Message
-from wsmgr.manager.model.placement import Refuse, place
-from wsmgr.manager.model.quota import WINDOW, Quotas
-from wsmgr.manager.model.reconciliation import (
+from wsmgr.manager.model.effects import (
     CloseConnection,
     Effect,
     OpenConnection,
@@ -42,7 +39,12 @@ from wsmgr.manager.model.reconciliation import (
     Subscribe,
     Unsubscribe,
 )
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.message import Message
+from wsmgr.manager.model.placement import Refuse, place
+from wsmgr.manager.model.quota import WINDOW, Quotas
 from wsmgr.manager.model.subscription import SETTLED, Entry, State
+from wsmgr.manager.model.subscription_type import Join, Kind
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.frame import Frame
@@ -177,6 +179,15 @@ class Life(RuleBasedStateMachine):
         self.dozing, self.offline = dozing, offline
         self._happened()
 
+    @rule(pick=PICK)
+    def calm(self, pick: int) -> None:
+        """Everything arrives and nothing happens for longer than folding takes."""
+        for _ in range(2):
+            self.talk(pick)
+            self.pass_time(1.0)
+        self.pass_time(61.0)
+        self.talk(pick)
+
     @rule(seconds=st.sampled_from([0.125, 1.0, 3.0, 10.0, 16.0, 61.0, 400.0]))
     def pass_time(self, seconds: float) -> None:
         """Time passes; what falls due on the way is done when it does."""
@@ -199,11 +210,17 @@ class Life(RuleBasedStateMachine):
                 assert (wire_key, connection) == (member.wire_key, member.connection)
                 assert entries.get(member.id) is member
             assert all(entries.get(route.id) is route for route in connection.routes.values())
+            for wire_key, arrival in connection.arrivals.items():
+                assert arrival.move is not None
+                assert (wire_key, connection) == (arrival.wire_key, arrival.move.to)
+                assert wire_key not in connection.members
             users = Counter(member.user for member in connection.members.values() if member.user is not None)
             assert dict(users) == connection.users
             assert sum(member.type.private for member in connection.members.values()) == connection.privates
         placed = [entry for entry in entries.values() if entry.connection is not None]
         assert len(placed) == sum(len(connection.members) for connection in connections)
+        moving = [entry for entry in entries.values() if entry.move is not None]
+        assert len(moving) == sum(len(connection.arrivals) for connection in connections)
         assert all(entry.connection in connections for entry in placed)
 
     @invariant()
@@ -212,7 +229,9 @@ class Life(RuleBasedStateMachine):
         users = {user for connection in connections for user in connection.users}
         recent = [at for at in self.written if at > self.world.now - WINDOW]
         assert (QUOTAS.connections or 0) - 1 >= len(connections)
-        assert (QUOTAS.subscriptions or 0) >= sum(len(connection.members) for connection in connections)
+        assert (QUOTAS.subscriptions or 0) >= sum(
+            len(connection.members) + len(connection.arrivals) for connection in connections
+        )
         assert (QUOTAS.users or 0) >= len(users)
         assert (QUOTAS.messages_per_minute or 0) >= len(recent)
 
@@ -225,7 +244,12 @@ class Life(RuleBasedStateMachine):
         entries, attention = self.world.registry.entries, self.world.venue.attention
         assert all(entries.get(entry.id) is entry for entry in attention.values())
         for entry in entries.values():
-            waits = entry.state not in SETTLED or entry.deadline is not None or entry.unheld_since is not None
+            waits = (
+                entry.state not in SETTLED
+                or entry.deadline is not None
+                or entry.unheld_since is not None
+                or entry.move is not None
+            )
             assert not waits or entry.id in attention
             assert waits or self.pending or entry.id not in attention
 
@@ -245,6 +269,7 @@ class Life(RuleBasedStateMachine):
             for member in connection.members.values():
                 assert member.state not in DELIVERING or member.key in socket.held
             known = {member.key for member in connection.members.values()}
+            known |= {arrival.key for arrival in connection.arrivals.values()}
             known |= {claim.key for claim in connection.claims.values() if claim.phase is Phase.ENDING}
             assert set(socket.held) <= known
 
@@ -323,7 +348,7 @@ class Life(RuleBasedStateMachine):
                 self._cut(connection, why)
                 self.pending = True
             case CloseConnection(connection):
-                assert {} == connection.members
+                assert connection.empty
                 self._forget_socket(connection)
 
     def _write(self, connection: Connection, method: Literal["subscribe", "unsubscribe"], wish: Atom) -> None:
@@ -444,7 +469,17 @@ class Life(RuleBasedStateMachine):
             assert {entry.key} == {part.decode().split("|")[2] for part in item.raw.split(b"+")}
 
     def _check_gaps(self, before: dict[str, int]) -> None:
-        """A new message carries a gap if its stream was interrupted since the one before, and only then."""
+        """A new message carries a gap if its stream was interrupted since the one before, and only then.
+
+        A stream of pure events that moved to another connection counts as interrupted.
+        """
+        entries = self.world.registry.entries
+        for note in self.world.notes:
+            if isinstance(note, Fact) and note.kind == "moved" and note.subscription_id in entries:
+                moved = entries[note.subscription_id]
+                if moved.type.kind is Kind.EVENT and moved.type.join is Join.NONE:
+                    self.interrupted.add(moved.id)
+        self.world.notes.clear()
         for entry in self.world.registry.entries.values():
             if entry.seq != before[entry.id]:
                 assert before[entry.id] + 1 == entry.seq

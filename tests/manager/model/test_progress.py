@@ -10,11 +10,9 @@ from tests.manager.model.world import Reader, World, asked, data, end, end_ackno
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.continuity import Failed, Rejected
+from wsmgr.manager.model.effects import CloseConnection
 from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.reconciliation import (
-    CloseConnection,
-    Plan,
-)
+from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import Entry, State
 
 

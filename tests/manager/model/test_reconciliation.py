@@ -8,14 +8,10 @@ from tests.manager.model.catalog import BOOK, BOOK_5, BOOK_A, FILLS, QUIET, TRAD
 from tests.manager.model.world import World, asked, data, end, end_acknowledged, ended, socket_of
 
 from wsmgr.manager.model import progress
+from wsmgr.manager.model.effects import OpenConnection, Recycle, Subscribe
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.reconciliation import (
-    OpenConnection,
-    Plan,
-    Recycle,
-    Subscribe,
-)
+from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import State
 
 
@@ -258,3 +254,19 @@ def test_who_waits_for_a_quota_says_so_once_and_comes_in_when_it_is_free() -> No
     world.now += 15.0
     assert [orders("u2")] == asked(world.ask())
     assert second.error is None
+
+
+def test_a_stream_that_is_asked_for_again_on_its_socket_takes_no_frame_for_a_new_state() -> None:
+    """The venue has it already and sends no second snapshot: a log must not shrink to the frame that comes meanwhile."""
+    world = World()
+    fills = world.make_live(atom(FILLS, user="u1"))
+    assert fills.log is not None
+    world.deliver(fills, data(fills.atom, fills.key, 1))
+    progress.ask_again(world.registry, fills, reason="silent", now=world.now)
+    assert [fills.atom] == asked(world.look())
+    world.deliver(fills, data(fills.atom, fills.key, 2))
+    world.acknowledge(fills, already=True)
+    world.deliver(fills, data(fills.atom, fills.key, 3))
+    state = fills.log.state()
+    assert state is not None
+    assert ["0", "1", "2", "3"] == [frame.rsplit("|", 1)[1] for frame in state[0].decode().split("+")]

@@ -10,12 +10,10 @@ from tests.manager.model.world import Reader, World, asked, data, end, end_ackno
 
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.continuity import Closed
+from wsmgr.manager.model.effects import Recycle
 from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError
 from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.reconciliation import (
-    Plan,
-    Recycle,
-)
+from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import State
 
 

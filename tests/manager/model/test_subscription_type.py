@@ -172,6 +172,14 @@ def test_the_promise_of_a_type_follows_from_how_it_is_merged(merge: Merge, promi
     assert promise == SubscriptionType(name="t", channel=("t",), merge=merge).promise
 
 
+def test_what_can_stand_in_for_a_type_is_said_in_words() -> None:
+    """A refusal ends with what to do instead, where there is something."""
+    substitutes = (("fills", "what was traded"), ("ledger", "what was moved"))
+    orders = SubscriptionType(name="orders", channel=("orders",), substitutes=substitutes)
+    assert "fills for what was traded, ledger for what was moved" == orders.substitute_words
+    assert "" == STREAM.substitute_words
+
+
 def test_a_type_that_names_a_user_is_private() -> None:
     """Private streams are placed apart and asked for first."""
     user = Parameter(name="user", kind=ParameterKind.ADDRESS, required=True)

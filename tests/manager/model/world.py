@@ -16,11 +16,12 @@ from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import MAX_BYTES, MAX_MESSAGES, Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
+from wsmgr.manager.model.effects import Subscribe, Unsubscribe
 from wsmgr.manager.model.fact import Note
 from wsmgr.manager.model.frame import Ack, Data, Frame, Pong, Refusal, RefusalKind, Unroutable
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.reconciliation import Plan, Subscribe, Unsubscribe, reconcile
+from wsmgr.manager.model.reconciliation import Plan, reconcile
 from wsmgr.manager.model.registry import Origin, Registry, Venue
 from wsmgr.manager.model.subscription_key import format_key
 

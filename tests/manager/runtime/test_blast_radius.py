@@ -166,7 +166,7 @@ class World:
             VenueConfig(name=name, dialect="hyperliquid", url=f"ws://{name}/ws", quotas=quotas)
             for name in names
         ]
-        add_venues(self.context, Config(venues=tuple(configs)))
+        add_venues(self.context, Config(venues=tuple(configs)), None)
         no_store = cast("tree.MakeWriter", NoStore)
         self.engine = Engine(
             self.context, tree.root(self.context, no_store, Ledger(self.context), lambda: ())

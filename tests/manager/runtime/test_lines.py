@@ -32,9 +32,9 @@ from wsmgr.manager.runtime.lines import (
     message_line,
     subscribed_line,
 )
-from wsmgr.manager.venues.hyperliquid import Hyperliquid
+from wsmgr.manager.venues.hyperliquid import HyperliquidDialect
 
-DIALECT = Hyperliquid()
+DIALECT = HyperliquidDialect()
 NOON = 1_766_577_600.0
 SOURCE = Source(
     venue="hyperliquid",

@@ -14,6 +14,7 @@ from wsmgr.manager.daemon import openapi
 from wsmgr.manager.daemon.answers import refusal
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.problem import problem_of, problem_of_bug, problem_of_http
+from wsmgr.manager.daemon.request_routes import request_router
 from wsmgr.manager.daemon.status_routes import status_router
 from wsmgr.manager.daemon.subscription_routes import metrics_router, subscription_router
 from wsmgr.manager.model.errors import UsageError, WsmgrError
@@ -31,6 +32,7 @@ def make_app(engine: Engine, closing: Closing | None = None) -> FastAPI:
     app = FastAPI(title="wsmgr", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.include_router(subscription_router(engine, closing))
     app.include_router(metrics_router(engine))
+    app.include_router(request_router(engine, closing))
     app.include_router(status_router(engine))
     app.add_exception_handler(WsmgrError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -31,7 +31,8 @@ class DaemonError(WsmgrError):
         problem: The same; members beside the standard's, such as `quota`, `limit`, `words`, stand in it.
         status: The HTTP status.
         kind: What kind of problem: `usage`, `not-found`, `rejected`, `quota`, `subscribe-timeout`, `subscription-failed`,
-            `subscription-closed`, `store`, `manager-closed`, `internal`, `http`.
+            `subscription-closed`, `action-forbidden`, `request-refused`, `request-not-sent`, `outcome-unknown`, `store`,
+            `manager-closed`, `internal`, `http`.
     """
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
@@ -48,15 +49,17 @@ class DaemonUnreachableError(WsmgrError):
     Args:
         socket: The path of the socket.
         why: What happened, in half a sentence.
+        sent: Whether the request may have reached the daemon, which may then have carried it out.
     """
 
-    def __init__(self, socket: Path, why: str) -> None:
+    def __init__(self, socket: Path, why: str, *, sent: bool = True) -> None:
         """Name the socket and what to do."""
         super().__init__(
             f"the daemon at {socket} cannot be reached: {why}; `wsmgr daemon status` says whether it runs"
         )
         self.socket = socket
         self.why = why
+        self.sent = sent
 
 
 class DaemonStartError(WsmgrError):

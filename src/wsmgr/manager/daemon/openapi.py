@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from fastapi import FastAPI
@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from wsmgr.manager.daemon.health import Health
 from wsmgr.manager.daemon.problem import MEDIA_TYPE
 from wsmgr.manager.daemon.records import FRAMES
+from wsmgr.manager.daemon.requesting import OutcomeView, VenueRequest
 from wsmgr.manager.daemon.stream import LINES
 from wsmgr.manager.daemon.subscribing import SubscribeRequest
 from wsmgr.manager.runtime import views
@@ -30,12 +31,13 @@ PROBLEM: Final = {
 }
 _REFUSALS: Final = {
     400: "The request is not JSON.",
+    403: "The settings, or who asks, forbid the action; nothing was signed.",
     404: "There is no subscription with this id.",
     409: "The venue refused; its `words` are in the problem.",
     410: "The subscription was ended in the meantime.",
     422: "The type, a parameter or an option is wrong.",
     429: "A `quota` of the venue is used up; nothing was sent.",
-    503: "The database cannot be written, or the daemon is ending.",
+    503: "The database cannot be written, the request could not be sent in time, or the daemon is ending.",
     504: "It did not come so far in time.",
 }
 
@@ -55,6 +57,8 @@ _DOCUMENTS: Final = (
     views.GapView,
     views.EventView,
     SubscribeRequest,
+    VenueRequest,
+    OutcomeView,
     MessageLine,
     Health,
     Ended,
@@ -92,6 +96,15 @@ def subscribed() -> Responses:
         **streamed(),
         **_refused(400, 409, 410, 429, 503, 504),
     }
+
+
+def requested() -> Responses:
+    """Return the answers of a request to a venue."""
+    views = [_ref(view.__name__) for view in get_args(OutcomeView)]
+    described = _answer(
+        "What became of it; of an action that was only to be shown, its preview.", {"oneOf": views}
+    )
+    return {200: described, **_refused(400, 403, 422, 429, 503)}
 
 
 def streamed() -> Responses:

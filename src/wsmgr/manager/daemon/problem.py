@@ -9,10 +9,14 @@ from typing import Any
 
 from wsmgr.manager.daemon.errors import PROBLEM_PREFIX
 from wsmgr.manager.model.errors import (
+    ActionForbiddenError,
     ManagerClosedError,
     NotFoundError,
+    OutcomeUnknownError,
     QuotaError,
     RejectedError,
+    RequestNotSentError,
+    RequestRefusedError,
     SubscribeTimeoutError,
     SubscriptionClosedError,
     SubscriptionFailedError,
@@ -27,6 +31,10 @@ _KINDS: tuple[tuple[type[WsmgrError], str, HTTPStatus], ...] = (
     (NotFoundError, "not-found", HTTPStatus.NOT_FOUND),
     (RejectedError, "rejected", HTTPStatus.CONFLICT),
     (QuotaError, "quota", HTTPStatus.TOO_MANY_REQUESTS),
+    (ActionForbiddenError, "action-forbidden", HTTPStatus.FORBIDDEN),
+    (RequestRefusedError, "request-refused", HTTPStatus.CONFLICT),
+    (RequestNotSentError, "request-not-sent", HTTPStatus.SERVICE_UNAVAILABLE),
+    (OutcomeUnknownError, "outcome-unknown", HTTPStatus.GATEWAY_TIMEOUT),
     (SubscribeTimeoutError, "subscribe-timeout", HTTPStatus.GATEWAY_TIMEOUT),
     (SubscriptionClosedError, "subscription-closed", HTTPStatus.GONE),
     (SubscriptionFailedError, "subscription-failed", HTTPStatus.SERVICE_UNAVAILABLE),
@@ -38,6 +46,10 @@ _TITLES: Mapping[str, str] = {
     "not-found": "There is no such subscription",
     "rejected": "The venue refused",
     "quota": "A quota of the venue is used up",
+    "action-forbidden": "The action is not allowed",
+    "request-refused": "The venue refused the request",
+    "request-not-sent": "The request was not sent",
+    "outcome-unknown": "The request was sent, and its outcome is unknown",
     "subscribe-timeout": "The subscription did not come so far in time",
     "subscription-closed": "The subscription was ended",
     "subscription-failed": "The subscription is parked",
@@ -94,6 +106,10 @@ def _members(error: WsmgrError) -> Mapping[str, Any]:
             return {"id": error.subscription_id}
         case RejectedError():
             return {"key": error.key, "words": error.words}
+        case RequestRefusedError():
+            return {"words": error.words}
+        case RequestNotSentError() | OutcomeUnknownError():
+            return {"why": error.why}
         case QuotaError():
             return {"quota": error.quota, "limit": error.limit, "held_by": list(error.held_by)}
         case SubscribeTimeoutError():

@@ -24,6 +24,7 @@ from hypercorn.logging import Logger
 from wsmgr.actors import Actor
 from wsmgr.manager.daemon.api import make_app
 from wsmgr.manager.daemon.closing import Closing
+from wsmgr.manager.daemon.peer import PeerAware
 from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.runtime.engine import Engine
 
@@ -158,5 +159,6 @@ async def _run(app: Any, listener: sockets.socket, closing: Closing) -> None:  #
     config.errorlog = logging.getLogger("wsmgr.manager.daemon")
     config.logger_class = _ServerLog
     # hypercorn has a package for each loop, of the loop's name.
-    server = import_module(f"hypercorn.{sniffio.current_async_library()}")
-    await server.serve(app, config, shutdown_trigger=closing.wait)
+    package = f"hypercorn.{sniffio.current_async_library()}"
+    server, connections = import_module(package), import_module(f"{package}.tcp_server")
+    await server.serve(PeerAware(app, connections.TCPServer), config, shutdown_trigger=closing.wait)

@@ -6,22 +6,20 @@ Who asks and goes away before the answer gives its hold back, exactly as a calle
 from __future__ import annotations
 
 import math
-from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 import anyio
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from wsmgr.manager.daemon.bodies import decoded, read_body
 from wsmgr.manager.daemon.closing import Closing
-from wsmgr.manager.daemon.problem import BadRequestError
 from wsmgr.manager.daemon.stream import gone
 from wsmgr.manager.model.delivery import Policy
 from wsmgr.manager.model.errors import ManagerClosedError, SubscriptionClosedError, UsageError, WsmgrError
-from wsmgr.manager.runtime.engine import DEFAULT_TIMEOUT, Engine
+from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.handle import Subscription
-
-MAX_BODY_BYTES = 1024 * 1024
+from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT
 
 
 class SubscribeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -60,21 +58,7 @@ async def read_request(request: Request) -> SubscribeRequest:
         BadRequestError: The body is not JSON, or too large.
         UsageError: It is JSON of another shape.
     """
-    body = bytearray()
-    try:
-        async with aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise BadRequestError(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    except ClientDisconnect as error:
-        raise BadRequestError("the body is not complete: the client disconnected") from error
-    try:
-        return _decode(bytes(body))
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the body does not fit: {error}") from error
-    except msgspec.DecodeError as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from error
+    return decoded(await read_body(request), _decode)
 
 
 def policy_named(name: str | None) -> Policy | None:

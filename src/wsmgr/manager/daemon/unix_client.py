@@ -21,6 +21,7 @@ TIMEOUT = 30.0
 MARGIN = 10.0
 """How much longer than the daemon itself the client waits for an answer that has a deadline of its own."""
 _SUBSCRIPTIONS = "/v1/subscriptions"
+_REQUESTS = "/v1/requests"
 
 Query = Mapping[str, object]
 _StreamType = TypeVar("_StreamType", LineStream, RecordStream)
@@ -144,6 +145,17 @@ class DaemonClient:
         """The same as `stream_lines`, with frames, byte for byte."""
         return self._stream(RecordStream, subscription_id, events, policy, deadline)
 
+    def request(self, wish: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an outcome, or a preview
+        """Have the daemon ask a venue, or act there; raises what `get` raises.
+
+        Args:
+            wish: The request: kind, payload, venue, timeout, preview.
+
+        Returns:
+            The answer: `outcome`, and `data`, `words` or `why` beside it.
+        """
+        return self.post(_REQUESTS, wish, timeout=wish.get("timeout", TIMEOUT))
+
     def answers(self) -> bool:
         """Return whether a daemon listens on the socket."""
         try:
@@ -263,7 +275,7 @@ def _connect(path: Path, timeout: float | None) -> sockets.socket:
         connection.connect(str(path))
     except OSError as error:
         connection.close()
-        raise DaemonUnreachableError(path, f"nothing answers there ({error})") from error
+        raise DaemonUnreachableError(path, f"nothing answers there ({error})", sent=False) from error
     return connection
 
 

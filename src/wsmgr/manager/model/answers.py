@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Phase
 from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.model.frame import Ack, Refusal, RefusalKind
+from wsmgr.manager.model.frame import Ack, Answer, Refusal, RefusalKind
 from wsmgr.manager.model.quota import WINDOW
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
@@ -44,6 +44,10 @@ def take_answer(registry: Registry, connection: Connection, frame: Frame, *, now
         case Refusal():
             _refused(registry, connection, frame, now)
             return True
+        case Answer():
+            if not registry.venues[connection.venue].requests.answered(frame):
+                _note(registry, connection, "unexpected_answer", {"number": frame.number})
+            return False
         case _:
             return False
 
@@ -72,7 +76,7 @@ def _refused(registry: Registry, connection: Connection, refusal: Refusal, now: 
         final = refusal.kind in {RefusalKind.INVALID, RefusalKind.UNKNOWN}
         progress.refused(registry, entry, refusal.words, final=final, now=now)
     else:
-        progress.refused_claim(connection, claim)
+        progress.refused_claim(registry, connection, claim, refusal.words)
 
 
 def _meant(connection: Connection, refusal: Refusal) -> Claim | None:

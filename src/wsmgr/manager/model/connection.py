@@ -15,6 +15,7 @@ from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_type import Atom
 
 QUARANTINE = 10.0
+ACK_DEADLINE = 10.0
 
 
 class ConnectionState(Enum):
@@ -87,6 +88,21 @@ class Claim:
 
 
 @define(eq=False)
+class Move:
+    """A subscription that delivers is on its way to another connection (`moving`).
+
+    Attributes:
+        to: Where it goes.
+        why: Why it goes, in half a sentence.
+        deadline: When the answer or the proof is due (monotonic); None until it was asked for there.
+    """
+
+    to: Connection
+    why: str
+    deadline: float | None = None
+
+
+@define(eq=False)
 class Connection:
     """A slot for one socket.
 
@@ -108,7 +124,8 @@ class Connection:
         last_inbound_at: When the last byte came, in unix seconds, or None.
         last_inbound_monotonic: The same on the monotonic clock.
         members: The subscriptions that are placed on it, by wire key: no two share one (DESIGN section 6).
-        users: How many of them name each user.
+        arrivals: The subscriptions that are on their way here from another connection, by wire key.
+        users: How many of the members name each user.
         privates: How many of them tell about an account.
         routes: The subscriptions whose frames may come on it, by wire key.
         claims: What the venue was asked for on the present socket, by wire key.
@@ -120,7 +137,9 @@ class Connection:
         unexplained: Answers that meant no request in flight.
         handling: The subscription whose frame was being handled when our own code raised, or None.
         suspects: For each crash, the id of that subscription, or None.
-        empty_since: When its last member left (monotonic), or None.
+        empty_since: When its last member left, or when it was opened without one (monotonic); or None.
+        fits_since: Since when its members would fit on the other connections (monotonic), or None.
+        leaving: Whether its members are moving away, so that nothing is placed on it.
     """
 
     id: str
@@ -140,6 +159,7 @@ class Connection:
     last_inbound_at: float | None = None
     last_inbound_monotonic: float | None = None
     members: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
+    arrivals: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
     users: dict[str, int] = field(factory=dict[str, int])
     privates: int = 0
     routes: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
@@ -154,6 +174,8 @@ class Connection:
     handling: Entry | None = field(default=None, repr=False)
     suspects: list[str | None] = field(factory=list[str | None], repr=False)
     empty_since: float | None = None
+    fits_since: float | None = None
+    leaving: bool = False
 
     @property
     def ready(self) -> bool:
@@ -167,19 +189,32 @@ class Connection:
 
     @property
     def private(self) -> bool:
-        """Whether it carries streams that tell about an account."""
-        return self.privates > 0
+        """Whether it carries streams that tell about an account, or will."""
+        return self.privates > 0 or any(entry.type.private for entry in self.arrivals.values())
 
     @property
     def public(self) -> bool:
-        """Whether it carries market data."""
-        return self.privates < len(self.members)
+        """Whether it carries market data, or will."""
+        return self.privates < len(self.members) or any(
+            not entry.type.private for entry in self.arrivals.values()
+        )
+
+    def mixes(self, entry: Entry) -> bool:
+        """Whether private streams and market data would meet here."""
+        if self.empty:
+            return False
+        return self.public if entry.type.private else self.private
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is placed on it and nothing is on its way."""
+        return not self.members and not self.arrivals
 
     def conflicts(self, entry: Entry, now: float) -> bool:
         """Whether another subscription holds this one's wire key here (DESIGN section 6)."""
-        member = self.members.get(entry.wire_key)
-        if member is not None and member.key != entry.key:
-            return True
+        for placed in (self.members.get(entry.wire_key), self.arrivals.get(entry.wire_key)):
+            if placed is not None and placed.key != entry.key:
+                return True
         claim = self.claims.get(entry.wire_key)
         if claim is None or claim.key == entry.key:
             return False

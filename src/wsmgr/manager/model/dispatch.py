@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import progress
+from wsmgr.manager.model import moving, progress
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Data, Frame, Unroutable
 from wsmgr.manager.model.message import Message
@@ -80,7 +80,7 @@ class Dispatcher:
                 if type(frame) is not Data:
                     self._other(frame, raw)
                     continue
-                entry = routes.get(frame.wire_key)
+                entry = routes.get(frame.wire_key) or self._arrived(frame.wire_key, wall)
                 if entry is None:
                     self._unrouted(frame.wire_key, raw)
                     continue
@@ -126,6 +126,13 @@ class Dispatcher:
             self._sample(frame.why, raw)
         else:
             self._on_control(frame)
+
+    def _arrived(self, wire_key: str, wall: float) -> Entry | None:
+        """Return the subscription whose move to this connection a frame has just proved, or None where there is none."""
+        entry = self._connection.arrivals.get(wire_key)
+        if entry is not None:
+            moving.proved(self._registry, entry, now=self._monotonic(), wall=wall)
+        return entry
 
     def _unrouted(self, wire_key: str, raw: bytes) -> None:
         if wire_key in self._connection.claims:

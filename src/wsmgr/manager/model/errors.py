@@ -79,13 +79,15 @@ class RejectedError(WsmgrError):
     Args:
         key: The subscription key that was refused.
         words: What the venue said, as it said it.
+        hint: What may have been meant, in half a sentence, or None.
     """
 
-    def __init__(self, key: str, words: str) -> None:
+    def __init__(self, key: str, words: str, hint: str | None = None) -> None:
         """Keep the venue's words beside the key that they are about."""
-        super().__init__(f"the venue refused {key}: {words}")
+        super().__init__(f"the venue refused {key}: {words}" + (f"; {hint}" if hint else ""))
         self.key = key
         self.words = words
+        self.hint = hint
 
 
 class QuotaError(WsmgrError):

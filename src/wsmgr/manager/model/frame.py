@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from wsmgr.manager.model.outcome import Answered, Refused
+
 
 class Data(msgspec.Struct, gc=False):
     """A data frame, as far as routing needs to know it.
@@ -74,6 +76,18 @@ class Refusal(msgspec.Struct, gc=False):
     params: dict[str, Any] | None = None
 
 
+class Answer(msgspec.Struct, gc=False):
+    """The venue answered a request.
+
+    Attributes:
+        number: The request's number.
+        outcome: What it said.
+    """
+
+    number: int
+    outcome: Answered[Any] | Refused
+
+
 class Pong(msgspec.Struct, gc=False):
     """The answer to the dialect's own keep-alive."""
 
@@ -96,4 +110,4 @@ class Unroutable(msgspec.Struct, gc=False):
     channel: str | None = None
 
 
-Frame = Data | Ack | Refusal | Pong | Ping | Unroutable
+Frame = Data | Ack | Refusal | Answer | Pong | Ping | Unroutable

@@ -95,25 +95,31 @@ def place(
     refusal = _over_quota(entry, quotas, usage)
     if refusal is not None:
         return refusal
-    can_open = quotas.connections is None or usage.connections < max(1, quotas.connections - RESERVE)
+    may_open = can_open(quotas, usage)
     if entry.dedicated:
-        return Open() if can_open else _no_socket(entry, connections, quotas)
+        return Open() if may_open else _no_socket(entry, connections, quotas)
     fits = [
         connection
         for connection in connections
         if connection.usable
+        and not connection.leaving
         and not connection.dedicated
         and connection.host == entry.type.host
         and not connection.conflicts(entry, now)
     ]
-    apart = [connection for connection in fits if not _mixes(entry, connection)]
+    apart = [connection for connection in fits if not connection.mixes(entry)]
     found = _first(entry, apart)
     if found is not None:
         return Place(found)
-    if can_open:
+    if may_open:
         return Open()
     mixed = _first(entry, fits)
     return Place(mixed) if mixed is not None else _no_socket(entry, connections, quotas)
+
+
+def can_open(quotas: Quotas, usage: Usage) -> bool:
+    """Whether another connection may be opened, with the reserve left over."""
+    return quotas.connections is None or usage.connections < max(1, quotas.connections - RESERVE)
 
 
 def _over_quota(entry: Entry, quotas: Quotas, usage: Usage) -> Refuse | None:
@@ -136,13 +142,6 @@ def _over_quota(entry: Entry, quotas: Quotas, usage: Usage) -> Refuse | None:
     return None
 
 
-def _mixes(entry: Entry, connection: Connection) -> bool:
-    """Whether private streams and market data would meet on this connection."""
-    if not connection.members:
-        return False
-    return connection.public if entry.type.private else connection.private
-
-
 def _first(entry: Entry, connections: Iterable[Connection]) -> Connection | None:
     """Return the user's own connection where it has one, else the oldest."""
     oldest: Connection | None = None
@@ -161,14 +160,18 @@ def _no_socket(entry: Entry, connections: Sequence[Connection], quotas: Quotas) 
         for connection in connections
         if (member := connection.members.get(entry.wire_key)) is not None and member.key != entry.key
     ]
+    if not rivals:
+        advice = "end a subscription that has a connection of its own, or use a second machine"
+    else:
+        advice = (
+            "each of these must have a socket of its own, because the venue's frames do not tell them apart from"
+            f" {entry.key}; end one, or use a second machine"
+        )
+        if entry.type.substitutes:
+            advice = f"instead, subscribe to {entry.type.substitute_words}; {advice}"
     return Refuse(
         quota="connections",
         limit=limit,
         held_by=tuple(rivals or [connection.id for connection in connections]),
-        advice=(
-            f"each of these must have a socket of its own, because the venue's frames do not tell them apart from"
-            f" {entry.key}; end one, or use a second machine"
-            if rivals
-            else "end a subscription that has a connection of its own, or use a second machine"
-        ),
+        advice=advice,
     )

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Phase
-from wsmgr.manager.model.continuity import Failed, Interrupted, Interruption, Live, Rejected, Resumed
+from wsmgr.manager.model import moving
+from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Move, Phase
+from wsmgr.manager.model.continuity import Failed, Interruption, Live, Rejected
 from wsmgr.manager.model.errors import RejectedError
-from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.gaps import close_gap, open_gap, since_last_message
 from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
 from wsmgr.manager.model.subscription_key import subscription_id
 from wsmgr.manager.model.subscription_type import FirstProof
@@ -72,13 +74,18 @@ def lost(
         connection=connection.id,
         dials=connection.dials,
     )
+    for entry in tuple(connection.arrivals.values()):
+        moving.take_back(registry, entry, why=f"{connection.id} was lost: {reason}")
     for entry in tuple(connection.members.values()):
+        moving.take_back(registry, entry, why=f"{connection.id} was lost: {reason}")
         _interrupt(registry, entry, interruption, now)
+    connection.leaving, connection.fits_since = False, None
     users = {
         claim.atom.user
         for claim in connection.claims.values()
         if claim.atom.user is not None and claim.phase is not Phase.GONE
     }
+    registry.venues[connection.venue].requests.lost(connection.id, f"the connection was lost: {reason}")
     connection.routes.clear()
     connection.clear_claims()
     for user in users:
@@ -116,6 +123,9 @@ def acknowledged(
         return False
     _hold(connection, claim)
     entry = registry.entries.get(subscription_id(key))
+    if entry is not None and entry.move is not None and entry.move.to is connection:
+        _arrival_acknowledged(registry, entry, entry.move, now=now, wall=wall)
+        return True
     if entry is None or entry.connection is not connection or entry.state is not State.SUBSCRIBING:
         return True
     # Answers come in order: what was ended before this subscribe has been answered, or its answer is lost.
@@ -131,6 +141,13 @@ def acknowledged(
         # One that the venue says it has, and that is silent all the same, is not asked for over and over.
         entry.deadline = None if already and entry.attempts > 1 else now + PROOF_DEADLINE
     return True
+
+
+def _arrival_acknowledged(registry: Registry, entry: Entry, move: Move, *, now: float, wall: float) -> None:
+    if entry.type.first_proof is FirstProof.ACK:
+        moving.proved(registry, entry, now=now, wall=wall)
+    else:
+        move.deadline = now + PROOF_DEADLINE
 
 
 def end_acknowledged(registry: Registry, connection: Connection, key: str, *, now: float) -> bool:
@@ -160,12 +177,12 @@ def prove(registry: Registry, entry: Entry, *, now: float, wall: float, quiet: b
     entry.deadline = None
     entry.attempts = 0
     entry.counters.begin_live(now)
-    if entry.unheld_since is None:
+    if entry.unheld_since is None and entry.move is None:
         registry.venues[entry.venue].attention.pop(entry.id, None)
     entry.tell(Live(at=wall, quiet=quiet))
     registry.note(Fact(kind="live", level="debug", venue=entry.venue, subscription_id=entry.id))
     if entry.interruption is not None:
-        _close_gap(registry, entry, now=now, wall=wall)
+        close_gap(registry, entry, now=now, wall=wall)
 
 
 def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: float) -> None:
@@ -208,8 +225,13 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
     )
 
 
-def refused_claim(connection: Connection, claim: Claim) -> None:
-    """The venue refused a subscribe that nobody wants any more: there is nothing to end."""
+def refused_claim(registry: Registry, connection: Connection, claim: Claim, words: str) -> None:
+    """The venue refused the subscribe of a move, or one that nobody wants any more: there is nothing to end."""
+    entry = connection.arrivals.get(claim.atom.wire_key)
+    if entry is not None and entry.key == claim.key:
+        connection.drop_claim(claim.atom.wire_key)
+        moving.take_back(registry, entry, why=words)
+        return
     claim.introduces = False
     if claim.to_be_written and not claim.unanswered:
         connection.drop_claim(claim.atom.wire_key)
@@ -248,7 +270,7 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
 def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float) -> None:
     """Park one subscription after a failure; it is tried again later and later, `alone`: on a connection of its own."""
     if entry.state in DELIVERING:
-        _open_gap(registry, entry, _since_last_message(entry, text), now)
+        open_gap(registry, entry, since_last_message(entry, text), now)
     registry.unplace(entry, now)
     if entry.failed_at is not None and now - entry.failed_at > FAILURE_FORGOTTEN:
         entry.failures = 0
@@ -272,8 +294,9 @@ def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float
 
 def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> None:
     """Put a subscription back among those that have to be asked for, on the connection where it sits."""
+    moving.take_back(registry, entry, why=reason)
     if entry.state in DELIVERING:
-        _open_gap(registry, entry, _since_last_message(entry, reason), now)
+        open_gap(registry, entry, since_last_message(entry, reason), now)
     connection = entry.connection
     if connection is not None:
         if connection.routes.get(entry.wire_key) is entry:
@@ -288,7 +311,7 @@ def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> N
 
 def _interrupt(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
     if entry.state in DELIVERING:
-        _open_gap(registry, entry, interruption, now)
+        open_gap(registry, entry, interruption, now)
     if entry.state in {State.SUBSCRIBING, State.ACKNOWLEDGED, State.LIVE, State.STALE}:
         move(entry, State.LOST)
         entry.deadline = None
@@ -296,49 +319,8 @@ def _interrupt(registry: Registry, entry: Entry, interruption: Interruption, now
         registry.venues[entry.venue].attention[entry.id] = entry
 
 
-def _open_gap(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
-    entry.counters.end_live(now)
-    if entry.interruption is None:
-        entry.interruption = interruption
-        registry.note(GapOpened(subscription_id=entry.id, interruption=interruption))
-    entry.tell(Interrupted(since=interruption.since, cause=interruption.reason))
-
-
-def _close_gap(registry: Registry, entry: Entry, *, now: float, wall: float) -> None:
-    assert entry.interruption is not None  # noqa: S101 - the only caller has checked it
-    gap = entry.interruption.close(at=wall, monotonic=now, attempts=_attempts(entry, entry.interruption))
-    entry.interruption = None
-    entry.gap = gap if entry.gap is None else entry.gap.joined(gap)
-    entry.counters.gaps += 1
-    entry.counters.reconnects += 1
-    entry.counters.gap_seconds += gap.duration
-    entry.counters.changed = True
-    entry.tell(gap)
-    entry.tell(Resumed(epoch=entry.epoch, exact=False, gap=gap))
-    registry.note(GapClosed(subscription_id=entry.id, gap=gap))
-
-
 def _hold(connection: Connection, claim: Claim) -> None:
     """Note that the venue has what the claim asked for."""
     claim.introduces = False
     if claim.phase is Phase.ASKED:
         connection.set_phase(claim, Phase.HELD)
-
-
-def _attempts(entry: Entry, interruption: Interruption) -> int:
-    """Return how many dials it took to come back; on another connection, all that it made."""
-    connection = entry.connection
-    if connection is None:
-        return 0
-    return connection.dials - (interruption.dials if connection.id == interruption.connection else 0)
-
-
-def _since_last_message(entry: Entry, reason: str) -> Interruption:
-    since = entry.counters.last_at if entry.counters.last_at is not None else entry.subscribed_at
-    return Interruption(
-        since=since,
-        since_monotonic=None,
-        reason=reason,
-        connection=entry.connection.id if entry.connection is not None else None,
-        dials=entry.connection.dials if entry.connection is not None else 0,
-    )

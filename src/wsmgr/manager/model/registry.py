@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from wsmgr.manager.model import moving
 from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
 from wsmgr.manager.model.continuity import Closed
-from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError
+from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError, WsmgrError
 from wsmgr.manager.model.fact import Fact, Notebook
-from wsmgr.manager.model.joining import Compose, Log, replay
+from wsmgr.manager.model.joining import Compose, log_for, replay
 from wsmgr.manager.model.message import Source
 from wsmgr.manager.model.placement import Usage
 from wsmgr.manager.model.quota import Quotas, UserSlots, Window
+from wsmgr.manager.model.requests import Requests
 from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
-from wsmgr.manager.model.subscription_type import Atom, Join, SubscriptionType
+from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.delivery import Buffer
@@ -64,7 +66,9 @@ class Origin:
         connections = [connection for venue in self.venues for connection in venue.connections]
         return Usage(
             connections=sum(connection.state is not ConnectionState.PARKED for connection in connections),
-            subscriptions=sum(len(connection.members) for connection in connections),
+            subscriptions=sum(
+                len(connection.members) + len(connection.arrivals) for connection in connections
+            ),
             users=self.slots.held(self._users(), now),
         )
 
@@ -103,6 +107,7 @@ class Venue:
         compose: Makes the snapshot of a log, for a type.
         connections: Its connections, oldest first.
         attention: The subscriptions that wait for something, by id; a live one that is held is not among them.
+        requests: What it was asked beside subscriptions.
         opened: How many connections it has ever had: the next one's number.
         error: Why the venue as a whole is parked, or None.
     """
@@ -113,6 +118,7 @@ class Venue:
     compose: ComposeFor
     connections: list[Connection] = field(factory=list[Connection])
     attention: dict[str, Entry] = field(factory=dict[str, Entry])
+    requests: Requests = field(factory=Requests)
     opened: int = 0
     error: str | None = None
 
@@ -174,7 +180,7 @@ class Registry:
         found = self.entries.get(subscription_id(key))
         if found is not None:
             return found, False
-        entry = new_entry(venue, atom, key, wall=wall)
+        entry = new_entry(venue, atom, key, wall=wall, note=self.note)
         entry.epoch = max(epoch, self.ended.pop(entry.id, -1) + 1)
         self.entries[entry.id] = entry
         venue.attention[entry.id] = entry
@@ -236,6 +242,7 @@ class Registry:
 
     def unplace(self, entry: Entry, now: float) -> None:
         """Take a subscription off its connection; where the venue was asked for it there, that is to be ended."""
+        moving.take_back(self, entry, why="it is being taken off")
         connection = entry.connection
         if connection is None:
             return
@@ -259,9 +266,17 @@ class Registry:
         return (entry for entry in self.entries.values() if (entry.user or "").lower() == wanted)
 
 
-def new_entry(venue: Venue, atom: Atom, key: str, *, wall: float) -> Entry:
+def new_entry(venue: Venue, atom: Atom, key: str, *, wall: float, note: Notebook) -> Entry:
     """Return the record of a subscription that is wanted for the first time."""
     entry_id = subscription_id(key)
+
+    def give_up(error: WsmgrError) -> None:
+        detail = {"error": str(error)}
+        fact = Fact(
+            kind="state_lost", level="warning", venue=venue.name, subscription_id=entry_id, detail=detail
+        )
+        note(fact)
+
     return Entry(
         id=entry_id,
         key=key,
@@ -272,5 +287,5 @@ def new_entry(venue: Venue, atom: Atom, key: str, *, wall: float) -> Entry:
         ),
         channel=atom.type.channel[0],
         subscribed_at=wall,
-        log=Log(venue.compose(atom.type)) if atom.type.join is Join.LOG else None,
+        log=log_for(atom.type.join, venue.compose(atom.type), give_up),
     )

@@ -26,7 +26,7 @@ from wsmgr.manager.model.metrics import Counters
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Connection  # noqa: TC004 - the connection holds entries: a cycle
+    from wsmgr.manager.model.connection import Connection, Move  # noqa: TC004 - the connection holds entries: a cycle
 
 
 class State(Enum):
@@ -112,6 +112,7 @@ class Entry:
         was_live: Whether it has been live since it was wanted.
         subscribed_at: When it was first wanted, in unix seconds.
         connection: Where it is placed, or None.
+        move: Its move to another connection, or None.
         deadline: When the keeper looks at it again (monotonic), or None.
         attempts: Requests for it since it was last live.
         refusals: How often the venue refused it in a row.
@@ -149,6 +150,7 @@ class Entry:
     seq: int = 0
     was_live: bool = False
     connection: Connection | None = field(default=None, repr=False)
+    move: Move | None = field(default=None, repr=False)
     deadline: float | None = None
     attempts: int = 0
     refusals: int = 0

@@ -62,6 +62,11 @@ class Join(Enum):
     NONE = "none"
     """Pure events: nothing."""
 
+    @property
+    def keeps_log(self) -> bool:
+        """Whether the frames since the last snapshot are kept for it."""
+        return self in {Join.LOG, Join.FOLD}
+
 
 class Merge(Enum):
     """How frames of two sockets are made one stream."""
@@ -192,10 +197,14 @@ class SubscriptionType:
         duplicate_key: The fields of an item that make it unique, for `merge = items`.
         items: The payload's member that holds the items (`""`: the payload itself is the list), or None.
         log_limit: How many items `join = log` keeps.
+        time: Where its frames say when they were made, as a path into the payload (of a list: into its last item), or None.
+        packed: Whether the payload is a text that has to be unpacked.
+        bare: The members by which the first item tells a frame that has no envelope; empty where frames have one.
         user: The parameter that names the user, or None.
         host: Which host of the venue serves it.
         cadence: How often a frame comes at least while subscribed, in seconds, or None where it may be silent.
         healing: The query that can fill a gap, or None.
+        substitutes: What can stand in for it where it cannot be had: (type, what that one gives of it).
         removed: Why the venue no longer serves it and what to use, or None.
     """
 
@@ -211,10 +220,14 @@ class SubscriptionType:
     duplicate_key: tuple[str, ...] = ()
     items: str | None = None
     log_limit: int = 2000
+    time: str | None = None
+    packed: bool = False
+    bare: tuple[str, ...] = ()
     user: str | None = None
     host: str = "api"
     cadence: float | None = None
     healing: str | None = None
+    substitutes: tuple[tuple[str, str], ...] = ()
     removed: str | None = None
 
     @property
@@ -231,6 +244,11 @@ class SubscriptionType:
     def promise(self) -> str:
         """What is promised of its items across sockets, in words."""
         return PROMISES[self.merge]
+
+    @property
+    def substitute_words(self) -> str:
+        """What can be subscribed to instead, as a part of a sentence; empty where nothing stands in for it."""
+        return ", ".join(f"{name} for {what}" for name, what in self.substitutes)
 
     def canonical(self, params: Mapping[str, object]) -> dict[str, Any]:
         """Check a caller's parameters and return them canonical: sorted, defaults and nulls dropped.

@@ -19,9 +19,10 @@ from wsmgr.actors import ActorRef, DynamicSupervisor
 from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.fact import Fact, Note
 from wsmgr.manager.model.registry import Origin, Registry, Venue
+from wsmgr.manager.model.requests import first_connection
 from wsmgr.manager.runtime.clock import Clock
 from wsmgr.manager.transport.protocol import Connect
-from wsmgr.manager.venues.dialect import Dialect
+from wsmgr.manager.venues.dialect import Desk, Dialect
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict
@@ -58,15 +59,18 @@ class VenueContext:
         urls: The address of each of its hosts; they may carry secrets and are only dialled.
         shown_urls: The same without secrets.
         origin: Its origin.
+        make_desk: Makes the desk.
         keeper: The keeper, or None while there is none.
         connections: The supervisor of its connections, or None while there is none.
         links: The links by connection id.
         sessions: The sessions of open sockets by connection id.
         supervisors: The supervisors of connections by connection id.
+        requests: The actor that hands out requests, or None while there is none.
         running: The supervisor of the venue's tree, or None while it is parked.
         started_at: When that was started (monotonic), or None.
         failures: How often it gave up in a row.
         look_pending: Whether the keeper has been told to look and has not looked yet.
+        serve_pending: The same of the actor that hands out requests.
     """
 
     model: Venue
@@ -75,15 +79,30 @@ class VenueContext:
     urls: dict[str, str]
     shown_urls: dict[str, str]
     origin: OriginContext
+    make_desk: Callable[[], Desk] = field(init=False, repr=False)
     keeper: ActorRef[Any] | None = None
     connections: DynamicSupervisor | None = None
     links: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     sessions: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     supervisors: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
+    requests: ActorRef[Any] | None = None
     running: ActorRef[Any] | None = None
     started_at: float | None = None
     failures: int = 0
     look_pending: bool = False
+    serve_pending: bool = False
+    _desk: Desk | None = field(default=None, init=False)
+
+    @property
+    def desk(self) -> Desk:
+        """What the venue does for callers beside subscriptions; made when it is first asked for.
+
+        Raises:
+            ConfigurationError: A setting for requests cannot be used.
+        """
+        if self._desk is None:
+            self._desk = self.make_desk()
+        return self._desk
 
 
 @define(eq=False)
@@ -136,6 +155,21 @@ class Context:
         context = self.venues[venue]
         if not context.look_pending and context.keeper is not None:
             context.look_pending = context.keeper.cast(LOOK)
+
+    def serve(self, venue: VenueContext) -> None:
+        """Tell a venue's requests that more may go out; where there is no connection for them, the keeper opens one."""
+        if not venue.model.requests.waiting:
+            return
+        if first_connection(venue.model) is None:
+            self.look(venue.model.name)
+        elif not venue.serve_pending and venue.requests is not None:
+            venue.serve_pending = venue.requests.cast(LOOK)
+
+    def serve_origin(self, origin: OriginContext) -> None:
+        """Tell the requests of all venues of an origin that more may go out: they share its quotas."""
+        for venue in self.venues.values():
+            if venue.origin is origin:
+                self.serve(venue)
 
     def connection(self, connection_id: str) -> Connection | None:
         """Return a connection by its id, or None."""

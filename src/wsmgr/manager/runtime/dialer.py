@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from wsmgr.actors import Actor, Backoff, Continue, Crash, ExitReason, MailboxPolicy, Timer
+from wsmgr.manager.model.asking import priority
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.dialling import HEALTHY_AFTER, LONG_PROBE
 from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.model.reconciliation import priority
 
 if TYPE_CHECKING:
     from wsmgr.actors import ActorRef

@@ -6,29 +6,23 @@ the actors' matter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from attrs import define, field
 
-from wsmgr.actors import ActorRef, CallError, CallExitError, ChildSpec, Supervisor
+from wsmgr.actors import ActorRef, CallExitError, ChildSpec, Supervisor
 from wsmgr.manager.model.delivery import Policy, default_policy
 from wsmgr.manager.model.errors import (
     ManagerClosedError,
-    QuotaError,
-    RejectedError,
-    SubscriptionClosedError,
-    SubscriptionFailedError,
     UsageError,
     WsmgrError,
 )
-from wsmgr.manager.model.placement import Refuse, place
-from wsmgr.manager.model.subscription import Entry, State
-from wsmgr.manager.model.subscription_key import format_key, subscription_id
 from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
-from wsmgr.manager.runtime.rows import subscription_row
+from wsmgr.manager.runtime.store_client import read
+from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Subscribing, Wait, Wish, choose_socket
 from wsmgr.manager.runtime.views import (
     ConnectionView,
     EventView,
@@ -43,23 +37,17 @@ from wsmgr.manager.runtime.views import (
     subscription_view,
 )
 from wsmgr.manager.store import queries
-from wsmgr.manager.store.changes import Change, CloseSubscription, PutSubscription
-from wsmgr.manager.store.committer import Commit, Read
-from wsmgr.manager.store.errors import StoreError
+from wsmgr.manager.store.committer import Read
+from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from wsmgr.manager.model.subscription_type import Atom
+    from wsmgr.manager.model.outcome import Outcome
+    from wsmgr.manager.model.requests import RequestKind
 
-Wait = Literal["ack", "live", "none"]
-WAITS: Mapping[str, frozenset[State]] = {
-    "ack": frozenset({State.ACKNOWLEDGED, State.LIVE, State.STALE}),
-    "live": frozenset({State.LIVE}),
-}
-STORE_PATIENCE = 10.0
-STORE_RETRY = 0.1
-DEFAULT_TIMEOUT = 30.0
+EMBEDDED = "embedded"
+"""Who acts when a program calls the manager inside itself."""
 
 
 @define(eq=False)
@@ -73,7 +61,11 @@ class Engine:
 
     context: Context
     root: Supervisor
-    _ends: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
+    _subscribing: Subscribing = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make what begins and ends subscriptions."""
+        self._subscribing = Subscribing(self.context)
 
     def close(self) -> None:
         """Tell every consumer that nothing more will come; for the end of the manager."""
@@ -123,39 +115,16 @@ class Engine:
             StoreError: It is to be kept and could not be written.
         """
         self._check_running()
-        if wait != "none" and wait not in WAITS:
-            raise UsageError(f"wait={wait!r} is not known; choose ack, live or none")
-        venue_context = self.venue(venue)
-        atom = venue_context.dialect.atom(type_name, params)
-        policy = policy or default_policy(atom.type)
-        entry, new = await self._want(venue_context, atom)
-        self._choose_socket(entry, new=new, dedicated=dedicated or policy is Policy.BLOCK, policy=policy)
-        if new and wait != "none":
-            self._check_quota(venue_context, entry)
-        handle = Subscription(self.context, entry, policy=policy, events=events)
-        self.context.look(entry.venue)
-        kept_by_us = keep and not entry.kept
-        try:
-            if keep:
-                await self._keep(entry, owner)
-            if wait != "none":
-                await handle.wait_for(WAITS[wait], timeout=timeout, over_quota=not new)
-        except (RejectedError, QuotaError, SubscriptionFailedError, SubscriptionClosedError):
-            handle.release()
-            if kept_by_us:
-                # The caller hears of the refusal, and so does not want it any more.
-                entry.kept = False
-            self._withdraw_unwanted(entry, "its refusal")
-            raise
-        except WsmgrError:
-            handle.release()
-            if new:
-                self._withdraw_unwanted(entry, "the caller's timeout")
-            raise
-        except BaseException:
-            handle.release()
-            raise
-        return handle
+        wish = await self._subscribing.begin(
+            self.venue(venue),
+            type_name,
+            params,
+            policy=policy,
+            events=events,
+            dedicated=dedicated,
+            wait=wait,
+        )
+        return await self._subscribing.finish(wish, keep=keep, owner=owner, wait=wait, timeout=timeout)
 
     async def subscribe_many(
         self,
@@ -177,21 +146,64 @@ class Engine:
             wait: How far each must have come.
             timeout: Seconds to wait for that.
         """
-        asked = list(wishes)
-        results: list[Subscription | WsmgrError | None] = [None] * len(asked)
-
-        async def one(index: int, type_name: str, params: Mapping[str, object]) -> None:
-            try:
-                results[index] = await self.subscribe(
-                    type_name, params, venue=venue, events=events, keep=keep, wait=wait, timeout=timeout
-                )
-            except WsmgrError as error:
-                results[index] = error
-
+        self._check_running()
+        found = self.venue(venue)
+        results: list[Subscription | WsmgrError] = []
         async with anyio.create_task_group() as group:
-            for index, (type_name, params) in enumerate(asked):
-                group.start_soon(one, index, type_name, params)
-        return [result for result in results if result is not None]
+
+            async def finish(index: int, wish: Wish) -> None:
+                try:
+                    await self._subscribing.finish(wish, keep=keep, wait=wait, timeout=timeout)
+                except WsmgrError as error:
+                    results[index] = error
+
+            # All are wanted in their order before anything is asked for, so that they are placed together.
+            for type_name, params in wishes:
+                try:
+                    wish = await self._subscribing.begin(found, type_name, params, events=events, wait=wait)
+                except WsmgrError as error:
+                    results.append(error)
+                else:
+                    results.append(wish.handle)
+                    group.start_soon(finish, len(results) - 1, wish)
+        return results
+
+    async def request(
+        self,
+        kind: RequestKind,
+        payload: Mapping[str, object],
+        *,
+        venue: str | None = None,
+        who: str = EMBEDDED,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Outcome[Any]:
+        """Ask a venue a question, or let it do something; `Manager.request` says the rest.
+
+        Args:
+            kind: `info` or `action`.
+            payload: `type` and its parameters beside it.
+            venue: The venue; None for the only one, or `hyperliquid`.
+            who: Who wants it; noted with an action's outcome.
+            timeout: Seconds for all of it.
+        """
+        self._check_running()
+        desk = self.venue(venue).desk
+        match kind:
+            case "info":
+                return await desk.info(payload, timeout=timeout)
+            case "action":
+                return await desk.act(payload, who=who, timeout=timeout)
+            case _:
+                raise UsageError(f"kind={kind!r} is not known; choose info or action")
+
+    async def preview(self, payload: Mapping[str, object], *, venue: str | None = None) -> Mapping[str, Any]:
+        """Return what an action would sign and send; nothing is sent.
+
+        Raises:
+            UsageError: The action is wrong.
+        """
+        self._check_running()
+        return await self.venue(venue).desk.preview(payload)
 
     async def consume(self, handle: Subscription, callback: Callback) -> ActorRef[Any]:
         """Give what comes on a handle to a callback, under the tree's `consumers`; returns its actor.
@@ -231,7 +243,7 @@ class Engine:
         self._check_running()
         entry = self.context.registry.entry(subscription_id)
         policy = policy or default_policy(entry.type)
-        self._choose_socket(entry, new=False, dedicated=policy is Policy.BLOCK, policy=policy)
+        choose_socket(entry, new=False, dedicated=policy is Policy.BLOCK, policy=policy)
         return Subscription(self.context, entry, policy=policy, events=events)
 
     async def unsubscribe(self, entry_id: str, *, by: str = "unsubscribe") -> None:
@@ -241,7 +253,7 @@ class Engine:
             NotFoundError: There is none with this id.
             StoreError: It could not be written.
         """
-        await self._end(self.context.registry.entry(entry_id), by)
+        await self._subscribing.end(self.context.registry.entry(entry_id), by)
 
     def get_subscription(self, subscription_id: str) -> SubscriptionView:
         """Return a subscription.
@@ -304,12 +316,13 @@ class Engine:
         self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
     ) -> list[GapView]:
         """Return gaps out of the ledger, newest first; `before` goes on behind the gap of that number."""
-        rows = await self._read(
+        rows = await read(
+            self.context,
             Read(
                 lambda database: queries.list_gaps(
                     database, subscription_id=subscription_id, before=before, limit=limit
                 )
-            )
+            ),
         )
         return [gap_view(row) for row in rows]
 
@@ -317,12 +330,13 @@ class Engine:
         self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
     ) -> list[EventView]:
         """Return events, newest first; `before` goes on behind the event of that number."""
-        rows = await self._read(
+        rows = await read(
+            self.context,
             Read(
                 lambda database: queries.list_events(
                     database, subscription_id=subscription_id, before=before, limit=limit
                 )
-            )
+            ),
         )
         return [event_view(row) for row in rows]
 
@@ -346,96 +360,6 @@ class Engine:
     def _check_running(self) -> None:
         if self.context.draining:
             raise ManagerClosedError("the manager is ending: nothing new is taken")
-
-    async def _want(self, venue: VenueContext, atom: Atom) -> tuple[Entry, bool]:
-        """Return the subscription of a wish, and whether it is new; one that is just being ended begins a new life."""
-        key = format_key(venue.model.name, atom.type.name, atom.params)
-        while (under_way := self._ends.get(subscription_id(key))) is not None:
-            await under_way.wait()
-        return self.context.registry.want(venue.model.name, atom, wall=self.context.clock.wall())
-
-    def _choose_socket(self, entry: Entry, *, new: bool, dedicated: bool, policy: Policy) -> None:
-        if not dedicated or entry.dedicated:
-            return
-        if not new:
-            why = "policy='block'" if policy is Policy.BLOCK else "connection='dedicated'"
-            raise UsageError(
-                f"{entry.key} runs on a shared connection already; end it before you ask for {why}"
-            )
-        entry.dedicated = True
-
-    def _check_quota(self, venue: VenueContext, entry: Entry) -> None:
-        """Refuse a new subscription at once where only an end frees the quota that it needs."""
-        now = self.context.clock.monotonic()
-        origin = venue.model.origin
-        decision = place(entry, venue.model.connections, origin.quotas, origin.usage(now), now)
-        if isinstance(decision, Refuse):
-            self.context.registry.forget(entry)
-            raise QuotaError(decision.quota, decision.limit, decision.held_by, advice=decision.advice)
-
-    async def _keep(self, entry: Entry, owner: str | None) -> None:
-        was_kept, entry.kept = entry.kept, True
-        entry.owner = owner if entry.owner is None else entry.owner
-        try:
-            await self._commit([PutSubscription(subscription_row(entry, self.context.clock.wall()))])
-        except StoreError:
-            # The caller hears that it is not kept, so it must not be.
-            entry.kept = was_kept
-            raise
-
-    def _withdraw_unwanted(self, entry: Entry, by: str) -> None:
-        """End a subscription that its caller gives up, unless somebody else holds it or keeps it.
-
-        Without waiting: nobody can join it in between. What the disk still says of it is put right by the fact of its end.
-        """
-        if not entry.kept and not entry.buffers:
-            self.context.registry.end(entry, by=by, now=self.context.clock.monotonic())
-            self.context.look(entry.venue)
-
-    async def _end(self, entry: Entry, by: str) -> None:
-        """End a subscription for everybody: on the disk first, so that an end that could not be written can be asked for again.
-
-        Who subscribes to the key meanwhile waits, and begins a new life of it.
-        """
-        under_way = self._ends.get(entry.id)
-        if under_way is not None:
-            await under_way.wait()
-            return
-        self._ends[entry.id] = done = anyio.Event()
-        was_kept, entry.kept = entry.kept, False
-        try:
-            await self._commit([CloseSubscription(id=entry.id, at=self.context.clock.wall())])
-        except BaseException:
-            entry.kept = was_kept
-            raise
-        else:
-            self.context.registry.end(entry, by=by, now=self.context.clock.monotonic())
-            self.context.look(entry.venue)
-        finally:
-            del self._ends[entry.id]
-            done.set()
-
-    async def _commit(self, changes: list[Change]) -> None:
-        await self._ask_writer(Commit(tuple(changes)))
-
-    async def _read(self, read: Read) -> Any:  # noqa: ANN401 - what the query returns
-        return await self._ask_writer(read)
-
-    async def _ask_writer(self, request: object) -> Any:  # noqa: ANN401 - what the writer answers
-        """Ask the store's writer; one that is being restarted is waited for."""
-        with anyio.move_on_after(STORE_PATIENCE):
-            while True:
-                writer = self.context.writer
-                try:
-                    if writer is not None:
-                        return await writer.call(request, timeout=STORE_PATIENCE)
-                except CallExitError:
-                    # It ended with this request; what it had not written is asked of the next one.
-                    pass
-                except CallError as error:
-                    raise StoreError(f"the store did not answer: {error}") from error
-                await anyio.sleep(STORE_RETRY)
-        raise StoreError(f"the store was not there for {STORE_PATIENCE:g} s; see `wsmgr events` and the log")
 
 
 def _tree_view(node: Any) -> TreeView:  # noqa: ANN401 - the tree node of the actors package

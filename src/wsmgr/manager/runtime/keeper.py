@@ -22,15 +22,15 @@ from wsmgr.actors import (
 )
 from wsmgr.actors.reasons import REACHED_MAX_RESTART_INTENSITY
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.reconciliation import (
+from wsmgr.manager.model.effects import (
     CloseConnection,
     Effect,
     OpenConnection,
     Recycle,
     Subscribe,
     Unsubscribe,
-    reconcile,
 )
+from wsmgr.manager.model.reconciliation import reconcile
 from wsmgr.manager.runtime.context import LOOK, Context, VenueContext
 from wsmgr.manager.runtime.dialer import DialWithdrawn
 from wsmgr.manager.runtime.session import Hang, Send

@@ -20,7 +20,8 @@ from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
-from wsmgr.manager.model.frame import Frame, Ping
+from wsmgr.manager.model.frame import Answer, Frame, Ping
+from wsmgr.manager.model.requests import Request
 from wsmgr.manager.transport.errors import DialError, FrameError, SocketClosedError
 from wsmgr.manager.transport.protocol import Closed, Dial, Socket
 
@@ -59,9 +60,15 @@ class Opened:
 
 @frozen
 class Send:
-    """Said to the session: write a frame."""
+    """Said to the session: write a frame.
+
+    Attributes:
+        frame: The frame.
+        request: The request that it makes, or None.
+    """
 
     frame: bytes
+    request: Request | None = None
 
 
 @frozen
@@ -130,8 +137,8 @@ class Session(Actor[Any]):
     async def handle_cast(self, message: Send | Hang) -> Stop | None:
         """Write a frame, or end."""
         match message:
-            case Send(frame):
-                return await self._send(frame)
+            case Send(frame, request):
+                return await self._send(frame, request)
             case Hang(reason):
                 await self._goodbye(reason)
                 return Stop(Crash(ConnectionLostError(reason)))
@@ -173,6 +180,7 @@ class Session(Actor[Any]):
         self.send_interval(PROBE_TICK, _Tick())
         self.send_interval(self._venue.dialect.keep_alive.interval, _KeepAlive())
         self._context.look(self._venue.model.name)
+        self._context.serve(self._venue)
 
     def _on_batch(self, frames: list[bytes]) -> None:
         clock = self._context.clock
@@ -217,11 +225,15 @@ class Session(Actor[Any]):
             return
         clock = self._context.clock
         registry = self._context.registry
+        if isinstance(frame, Answer):
+            self._context.serve_origin(self._venue.origin)
         if take_answer(registry, self._connection, frame, now=clock.monotonic(), wall=clock.wall()):
             self._context.look(self._venue.model.name)
 
-    async def _send(self, frame: bytes) -> Stop | None:
+    async def _send(self, frame: bytes, request: Request | None = None) -> Stop | None:
         if self._socket is None:
+            return None
+        if request is not None and not request.begin_writing():
             return None
         try:
             await self._socket.send(frame)

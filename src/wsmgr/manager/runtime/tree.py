@@ -12,7 +12,8 @@
     │   │   └── venue:<name>          rest_for_one
     │   │       ├── connections       dynamic, children temporary
     │   │       │   └── <connection>  one_for_all: link, session
-    │   │       └── keeper
+    │   │       ├── keeper
+    │   │       └── requests
     │   └── caretaker
     ├── consumers                     dynamic, children temporary: one per callback
     ├── edge                          what the daemon serves
@@ -35,6 +36,7 @@ from wsmgr.manager.runtime.drain import Drain
 from wsmgr.manager.runtime.keeper import Keeper
 from wsmgr.manager.runtime.link import Link
 from wsmgr.manager.runtime.owner import RegistryOwner
+from wsmgr.manager.runtime.requests import Requests
 from wsmgr.manager.runtime.scribe import Scribe
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
                     "keeper",
                     lambda: Keeper(context, venue, lambda found: connection_spec(context, venue, found)),
                 ),
+                ChildSpec("requests", lambda: Requests(context, venue)),
             ],
             strategy="rest_for_one",
             max_restarts=BUDGET,

@@ -9,11 +9,14 @@ from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.errors import ConfigurationError
 from wsmgr.manager.model.registry import Origin, Venue
 from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
+from wsmgr.manager.runtime.requests import VenueRequester
 from wsmgr.manager.transport.protocol import redact
+from wsmgr.manager.venues.dialect import DeskSettings
 from wsmgr.manager.venues.dialects import dialect_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from wsmgr.manager.config import Config, VenueConfig
     from wsmgr.manager.model.joining import Compose
@@ -21,15 +24,21 @@ if TYPE_CHECKING:
     from wsmgr.manager.venues.dialect import Dialect
 
 
-def add_venues(context: Context, config: Config) -> None:
+def add_venues(context: Context, config: Config, directory: Path | None) -> None:
     """Add the configured venues to a context.
 
+    Args:
+        context: What the actors share.
+        config: The configuration.
+        directory: Where venues keep files, or None to keep nothing on disk.
+
     Raises:
-        ConfigurationError: A dialect is unknown, or two venues are the same account of the same host.
+        ConfigurationError: A dialect is unknown, a type or a setting for requests cannot be used, or two venues are the same
+            account of the same host.
     """
     seen: dict[tuple[str, str, str | None], str] = {}
     for venue in config.venues:
-        dialect = dialect_named(venue.dialect)
+        dialect = dialect_named(venue.dialect, venue.types)
         url = venue.url or dialect.default_url
         identity = (venue.dialect, _host(url), venue.account)
         if identity in seen:
@@ -37,10 +46,12 @@ def add_venues(context: Context, config: Config) -> None:
                 f"the venues {seen[identity]!r} and {venue.name!r} are the same account of {identity[1]}; keep one"
             )
         seen[identity] = venue.name
-        context.venues[venue.name] = _venue(context, venue, dialect, url)
+        context.venues[venue.name] = _venue(context, venue, dialect, url, directory)
 
 
-def _venue(context: Context, config: VenueConfig, dialect: Dialect, url: str) -> VenueContext:
+def _venue(
+    context: Context, config: VenueConfig, dialect: Dialect, url: str, directory: Path | None
+) -> VenueContext:
     hosts = {subscription_type.host for subscription_type in dialect.catalog.values()}
     origin = _origin(context, config, dialect, url)
     model = Venue(
@@ -51,7 +62,7 @@ def _venue(context: Context, config: VenueConfig, dialect: Dialect, url: str) ->
     )
     context.registry.venues[config.name] = model
     urls = {host: dialect.url(url, host) for host in hosts}
-    return VenueContext(
+    venue = VenueContext(
         model=model,
         dialect=dialect,
         url=redact(url),
@@ -59,6 +70,20 @@ def _venue(context: Context, config: VenueConfig, dialect: Dialect, url: str) ->
         shown_urls={host: redact(found) for host, found in urls.items()},
         origin=origin,
     )
+    settings = DeskSettings(
+        venue=config.name,
+        url=venue.url,
+        account=config.account,
+        options=config.requests,
+        directory=directory,
+        wall=context.clock.wall,
+        note=context.note,
+    )
+    venue.make_desk = lambda: dialect.desk(VenueRequester(context, venue), settings)
+    if config.requests:
+        # What is wrong with these settings is said at the start; most programs only subscribe, and load nothing for it.
+        _ = venue.desk
+    return venue
 
 
 def _origin(context: Context, config: VenueConfig, dialect: Dialect, url: str) -> OriginContext:

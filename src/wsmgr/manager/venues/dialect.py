@@ -7,23 +7,30 @@ to send and what a frame means, and does the rest. Third parties add dialects th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
-from wsmgr.manager.model.frame import Ack, Data, Frame, Ping, Pong, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.frame import Ack, Answer, Data, Frame, Ping, Pong, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.model.requests import RequestKind
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.model.quota import Quotas
 
 __all__ = [
     "Ack",
+    "Answer",
     "Atom",
     "Data",
+    "Desk",
+    "DeskSettings",
     "Dialect",
     "Frame",
     "KeepAlive",
@@ -31,6 +38,8 @@ __all__ = [
     "Pong",
     "Refusal",
     "RefusalKind",
+    "RequestKind",
+    "Requester",
     "Unroutable",
 ]
 
@@ -47,9 +56,6 @@ class KeepAlive:
     interval: float
     frame: bytes | None
 
-
-RequestKind = Literal["info", "action"]
-"""What a request is: a question, or something that changes an account."""
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that a request has, from the call to its answer."""
@@ -74,6 +80,53 @@ class Requester(Protocol):
             RequestNotSentError: It could not be sent in time.
             ManagerClosedError: The manager is ending.
         """
+        ...
+
+
+@frozen(kw_only=True)
+class DeskSettings:
+    """What the desk of a venue is made from.
+
+    Attributes:
+        venue: The venue's name.
+        url: Its address, without secrets.
+        account: Which account of the service it is, or None.
+        options: Its settings for requests, by the names of the configuration file.
+        directory: Where it keeps files, or None to keep nothing on disk.
+        wall: The wall clock, in unix seconds.
+        note: What takes facts, such as every action with its outcome.
+    """
+
+    venue: str
+    url: str
+    account: str | None
+    options: Mapping[str, object]
+    directory: Path | None
+    wall: Callable[[], float]
+    note: Callable[[Fact], None]
+
+
+class Desk(Protocol):
+    """What a venue does for callers beside subscriptions: questions, and actions that are signed."""
+
+    async def info(self, payload: Mapping[str, object], *, timeout: float) -> Outcome[Any]:
+        """Ask a question: `type`, and its parameters beside it."""
+        ...
+
+    async def preview(self, payload: Mapping[str, object]) -> Mapping[str, Any]:
+        """Return what `act` would sign and send; nothing is sent."""
+        ...
+
+    async def act(self, payload: Mapping[str, object], *, who: str, timeout: float) -> Outcome[Any]:
+        """Check an action against the venue's settings, sign it and send it, once; `who` is noted with its outcome.
+
+        Raises:
+            ActionForbiddenError: The settings forbid it; nothing was signed.
+        """
+        ...
+
+    async def hint(self, atom: Atom) -> str | None:
+        """Return what a refused wish may have meant, in half a sentence, or None."""
         ...
 
 
@@ -107,6 +160,18 @@ class Dialect(Protocol):
         """Return the frame that ends it."""
         ...
 
+    def request(self, number: int, kind: RequestKind, payload: Mapping[str, Any]) -> bytes:
+        """Return the frame that makes a request; the venue's answer is classified as `Answer` with this number."""
+        ...
+
+    def desk(self, requester: Requester, settings: DeskSettings) -> Desk:
+        """Return the desk of one of the dialect's venues.
+
+        Raises:
+            ConfigurationError: A setting cannot be used.
+        """
+        ...
+
     def classify(self, raw: bytes) -> Frame:
         """Say what a frame is, reading only what routing needs; never raises for what a peer may send."""
         ...
@@ -120,5 +185,5 @@ class Dialect(Protocol):
         ...
 
     def compose(self, subscription_type: SubscriptionType, frames: Sequence[bytes]) -> bytes:
-        """Make one snapshot frame, in the venue's format, of a snapshot and the frames after it (`join = log`)."""
+        """Make one snapshot frame, in the venue's format, of a snapshot and the frames after it (`join = log`), or one of what they amount to (`join = fold`)."""
         ...

@@ -6,11 +6,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wsmgr.manager.venues.dialect import Ack, Frame, Refusal, RefusalKind, Unroutable
-from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+from wsmgr.manager.model.errors import ParameterError
+from wsmgr.manager.model.outcome import Refused
+from wsmgr.manager.venues.dialect import Ack, Answer, Frame, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.venues.hyperliquid.dialect import HyperliquidDialect
 
-DIALECT = Hyperliquid()
+DIALECT = HyperliquidDialect()
+SERVED = sorted(name for name, each in DIALECT.catalog.items() if each.removed is None)
+# What the venue writes where a request left something out: see its acknowledgements of l2Book and userFills.
+FILLED = {"nSigFigs": None, "mantissa": None, "aggregateByTime": False, "dex": "", "fast": False}
 UPPER = "0xABCDEF0123456789ABCDEF0123456789ABCDEF01"
 USER = UPPER.lower()
 
@@ -47,6 +54,65 @@ def test_an_acknowledgement_equals_the_wish(method: Any, wish: dict[str, Any], e
     assert Ack(method, atom.type.name, dict(atom.params)) == found
 
 
+@st.composite
+def wishes(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A type and parameters that it takes, spelled in one of the ways in which callers spell them."""
+    name = draw(st.sampled_from(SERVED))
+    values: dict[str, st.SearchStrategy[Any]] = {
+        "coin": st.sampled_from(["BTC", "kPEPE", "@107", "PURR/USDC", "xyz:SP500", "#14720"]),
+        "user": st.sampled_from([USER, UPPER, "0x" + "00" * 20]),
+        "dex": st.sampled_from(["", "xyz", None]),
+        "interval": st.sampled_from(["1m", "1M", "1d"]),
+        "nSigFigs": st.sampled_from([None, 2, "3", 5]),
+        "mantissa": st.sampled_from([None, 1, "5"]),
+        "fast": st.sampled_from([None, True, False, "true"]),
+        "aggregateByTime": st.booleans(),
+        "ignorePortfolioMargin": st.booleans(),
+    }
+    kind = DIALECT.catalog[name]
+    wanted = [each.name for each in kind.parameters if each.required or draw(st.booleans())]
+    return name, {each: draw(values[each]) for each in wanted}
+
+
+@given(
+    wish=wishes(),
+    method=st.sampled_from(["subscribe", "unsubscribe"]),
+    filled=st.booleans(),
+    upper=st.booleans(),
+    order=st.randoms(use_true_random=False),
+)
+def test_the_venues_echo_of_any_wish_is_that_wish(
+    wish: tuple[str, dict[str, Any]], method: Any, filled: bool, upper: bool, order: Any
+) -> None:
+    """Whatever the type, however the venue lays out what it was sent: the acknowledgement matches exactly.
+
+    So does `Already subscribed`, and so does a refusal that repeats the request.
+    """
+    name, params = wish
+    try:
+        atom = DIALECT.atom(name, params)
+    except ParameterError:
+        assert "mantissa" in params
+        return
+    echo = dict(msgspec.json.decode(DIALECT.subscribe(atom))["subscription"])
+    if filled:
+        known = {each.name for each in atom.type.parameters}
+        echo |= {each: value for each, value in FILLED.items() if each in known and each not in echo}
+        echo["venueAddedThis"] = {"of": [1]}
+    if upper and "user" in echo:
+        echo["user"] = "0x" + echo["user"][2:].upper()
+    shuffled = list(echo.items())
+    order.shuffle(shuffled)
+    text = msgspec.json.encode(dict(shuffled)).decode()
+    expected = dict(atom.params)
+    assert Ack(method, name, expected) == answer(
+        "subscriptionResponse", {"method": method, "subscription": dict(shuffled)}
+    )
+    assert Ack(method, name, expected, already=True) == answer("error", f"Already {method}d: {text}")
+    words = f"Invalid subscription {text}"
+    assert Refusal(RefusalKind.INVALID, words, name, expected) == answer("error", words)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -55,7 +121,7 @@ def test_an_acknowledgement_equals_the_wish(method: Any, wish: dict[str, Any], e
         [],
         {"method": "subscribe"},
         {"method": "resubscribe", "subscription": {"type": "allMids"}},
-        {"method": "subscribe", "subscription": {"type": "explorerBlock"}},
+        {"method": "subscribe", "subscription": {"type": "l2"}},
         {"method": "subscribe", "subscription": {"coin": "BTC"}},
         {"method": "subscribe", "subscription": {"type": "l2Book"}},
         {"method": "subscribe", "subscription": {"type": "l2Book", "coin": {"of": 1}}},
@@ -113,7 +179,7 @@ def test_a_refusal_whose_echo_cannot_be_read_is_nobodys(words: str) -> None:
         ("Cannot track more than 10 total users.", RefusalKind.USERS),
         ("Cannot subscribe to more than 1000 channels.", RefusalKind.SUBSCRIPTIONS),
         ("Cannot send more than 2000 messages per minute.", RefusalKind.MESSAGES),
-        ("too many pending post requests id=1234", RefusalKind.UNKNOWN),
+        ("too many pending post requests", RefusalKind.UNKNOWN),
         ("Already subscribed: nonsense", RefusalKind.UNKNOWN),
         ("Something that is new", RefusalKind.UNKNOWN),
         ("", RefusalKind.UNKNOWN),
@@ -122,6 +188,12 @@ def test_a_refusal_whose_echo_cannot_be_read_is_nobodys(words: str) -> None:
 def test_limits_are_told_by_their_words(words: str, kind: RefusalKind) -> None:
     """Which quota is used up is read from the text, whatever its figure; new words are kept as they are."""
     assert Refusal(kind, words) == answer("error", words)
+
+
+def test_a_request_too_many_is_the_answer_to_that_request() -> None:
+    """The one limit that names whom it is about: nobody waits for that answer any longer."""
+    words = "too many pending post requests id=1234"
+    assert Answer(1234, Refused(words)) == answer("error", words)
 
 
 @pytest.mark.parametrize("data", [None, 7, {}, {"message": "x"}, []])

@@ -15,6 +15,7 @@ from wsmgr.manager.model.subscription_type import (
     Merge,
     SubscriptionType,
 )
+from wsmgr.manager.model.type_table import catalog_with
 from wsmgr.manager.venues.hyperliquid.answers import canonical
 from wsmgr.manager.venues.hyperliquid.catalog import CATALOG, INTERVALS
 
@@ -29,16 +30,18 @@ PRIVATE = {
     *("userTwapSliceFills", "orderUpdates", "userEvents", "notification", "activeAssetData", "openOrders"),
     *("clearinghouseState", "twapStates", "allDexsClearinghouseState", "spotState", "webData3"),
 }
+EXPLORER = {"explorerBlock", "explorerTxs"}
 
 
 def each_type(types: list[SubscriptionType]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("kind", types, ids=[each.name for each in types])
 
 
-def test_all_27_types_of_the_api_host_are_served() -> None:
+def test_all_27_types_of_the_api_host_and_both_of_the_explorer_are_served() -> None:
     """No type of the venue is missing, and none is made up."""
-    assert PUBLIC | PRIVATE == {each.name for each in SERVED}
-    assert 27 == len(SERVED)
+    hosts = {host: {each.name for each in SERVED if each.host == host} for host in ("api", "explorer")}
+    assert {"api": PUBLIC | PRIVATE, "explorer": EXPLORER} == hosts
+    assert (27, 2, 29) == (len(hosts["api"]), len(hosts["explorer"]), len(SERVED))
     assert PRIVATE == {each.name for each in SERVED if each.private}
 
 
@@ -86,7 +89,42 @@ def test_parameters_after_the_first_of_an_identity_are_the_only_optional_ones(ki
 def test_merging_by_items_has_a_key_and_a_joined_log_has_items(kind: SubscriptionType) -> None:
     """What is removed as a duplicate has a key, and what is joined as a log has a list of items."""
     assert (Merge.ITEMS == kind.merge) == bool(kind.duplicate_key)
+    assert Merge.TIME != kind.merge or kind.time is not None
     assert kind.items is not None or Join.LOG != kind.join
+
+
+def test_the_catalog_could_stand_in_a_configuration() -> None:
+    """What is asked of a user's types holds for the built-in ones."""
+    assert CATALOG == catalog_with(CATALOG, {name: {} for name in CATALOG})
+
+
+def test_how_each_type_is_joined() -> None:
+    """Who comes late gets what the type can give: the newest frame, the items, the merged state, or nothing."""
+    joined = {how: {each.name for each in SERVED if each.join is how} for how in Join}
+    assert {"fastAssetCtxs"} == joined[Join.FOLD]
+    assert {"outcomeMetaUpdates", "orderUpdates", "userEvents", "notification", *EXPLORER} == joined[
+        Join.NONE
+    ]
+    histories = {"userFills", "userFundings", "userNonFundingLedgerUpdates", "userHistoricalOrders"}
+    assert {"trades", "userTwapHistory", "userTwapSliceFills", *histories} == joined[Join.LOG]
+
+
+def test_only_the_fast_contexts_are_packed() -> None:
+    """Everything else is JSON as it comes."""
+    assert {"fastAssetCtxs"} == {each.name for each in SERVED if each.packed}
+
+
+def test_what_its_frames_cannot_tell_apart_has_substitutes_that_can() -> None:
+    """Where a user's stream cannot be had beside another's, the refusal can say what to use."""
+    unattributed = {each.name for each in SERVED if each.user is not None and not each.identity}
+    assert {"orderUpdates", "userEvents", "notification"} == unattributed
+    assert {"orderUpdates", "userEvents"} == {each.name for each in SERVED if each.substitutes}
+    for each in SERVED:
+        for name, _ in each.substitutes:
+            assert ("user", "user") in CATALOG[name].identity
+    expected = "userHistoricalOrders for the same records, openOrders for the orders that are open"
+    assert expected == CATALOG["orderUpdates"].substitute_words
+    assert "" == CATALOG["notification"].substitute_words
 
 
 @each_type(SERVED)
@@ -164,6 +202,7 @@ def test_parameters_become_canonical(name: str, params: dict[str, Any], expected
         ("candle", {"coin": "BTC", "interval": "2m"}, ", ".join(INTERVALS)),
         ("trades", {"coin": ""}, "coin"),
         ("userFills", {"user": "0x12"}, "40 hexadecimal digits"),
+        ("explorerBlock", {"coin": "BTC"}, "no parameters"),
         ("userFills", {}, "'user' is missing"),
         ("fastAssetCtxs", {"coin": "BTC"}, "no parameters"),
     ],

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from wsmgr.manager.venues.dialect import Ack, Data, Frame, Ping, Pong, Refusal, Unroutable
+from wsmgr.manager.venues.dialect import Ack, Answer, Data, Frame, Ping, Pong, Refusal, Unroutable
 from wsmgr.manager.venues.hyperliquid.catalog import CATALOG
-from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+from wsmgr.manager.venues.hyperliquid.dialect import HyperliquidDialect
 
 CAPTURES = Path(__file__).parents[3] / "data" / "hyperliquid-testnet-2025-07.jsonl"
 CAPTURED_FRAMES = 36
-DIALECT = Hyperliquid()
+DIALECT = HyperliquidDialect()
 UPPER = "0xABCDEF0123456789ABCDEF0123456789ABCDEF01"
 USER = UPPER.lower()
 
-# One wish and one frame of it for every type (and every way in which it is told apart).
-SAMPLES: list[tuple[str, dict[str, Any], str, Any]] = [
+# One wish and one frame of it for every type (and every way in which it is told apart). No channel: no envelope.
+SAMPLES: list[tuple[str, dict[str, Any], str | None, Any]] = [
     ("allMids", {}, "allMids", {"mids": {"BTC": "1"}}),
     ("allMids", {"dex": "xyz"}, "allMids", {"mids": {"xyz:SP500": "1"}, "dex": "xyz"}),
     ("assetCtxs", {}, "assetCtxs", {"dex": "", "ctxs": []}),
@@ -78,8 +78,39 @@ SAMPLES: list[tuple[str, dict[str, Any], str, Any]] = [
     ("orderUpdates", {"user": USER}, "orderUpdates", [{"order": {"coin": "BTC"}, "statusTimestamp": 2500}]),
     ("userEvents", {"user": USER}, "user", {"fills": [{"coin": "BTC", "time": 1}]}),
     ("notification", {"user": USER}, "notification", {"notification": "text"}),
+    (
+        "explorerBlock",
+        {},
+        None,
+        [{"blockTime": 2500, "hash": "0x", "height": 7, "numTxs": 1, "proposer": "0x"}],
+    ),
+    (
+        "explorerTxs",
+        {},
+        None,
+        [
+            {"action": {"type": "order"}, "block": 7, "error": None, "hash": "0x1", "time": 1, "user": USER},
+            {
+                "action": {"type": "order"},
+                "block": 7,
+                "error": "no",
+                "hash": "0x2",
+                "time": 2500,
+                "user": UPPER,
+            },
+        ],
+    ),
 ]
-TIMED = {"trades", "bbo", "l2Book", "clearinghouseState", "webData3", "orderUpdates"}
+TIMED = {
+    "trades",
+    "bbo",
+    "l2Book",
+    "clearinghouseState",
+    "webData3",
+    "orderUpdates",
+    "explorerBlock",
+    "explorerTxs",
+}
 EACH_SAMPLE = pytest.mark.parametrize(
     ("name", "params", "channel", "data"), SAMPLES, ids=[f"{each[0]}-{n}" for n, each in enumerate(SAMPLES)]
 )
@@ -91,8 +122,8 @@ def captured() -> list[tuple[dict[str, Any], bytes]]:
     return [(msgspec.json.decode(each["subscription"]), bytes(each["frame"])) for each in read]
 
 
-def frame(channel: str, data: object) -> bytes:
-    return msgspec.json.encode({"channel": channel, "data": data})
+def frame(channel: str | None, data: object) -> bytes:
+    return msgspec.json.encode(data if channel is None else {"channel": channel, "data": data})
 
 
 def test_every_captured_frame_belongs_to_the_subscription_that_it_came_from() -> None:
@@ -129,13 +160,13 @@ def test_the_samples_cover_the_catalog() -> None:
     """A type that is added is tested, too."""
     served = {name for name, each in CATALOG.items() if each.removed is None}
     assert served == {name for name, *_ in SAMPLES}
-    channels = {channel for name in served for channel in CATALOG[name].channel}
-    assert channels == {channel for _, _, channel, _ in SAMPLES}
+    channels = {channel for name in served for channel in CATALOG[name].channel if not CATALOG[name].bare}
+    assert channels == {channel for _, _, channel, _ in SAMPLES if channel is not None}
 
 
 @EACH_SAMPLE
 def test_a_wish_and_its_frames_have_the_same_wire_key(
-    name: str, params: dict[str, Any], channel: str, data: object
+    name: str, params: dict[str, Any], channel: str | None, data: object
 ) -> None:
     """What placement and dispatch compare is equal on both sides, for every type."""
     found = DIALECT.classify(frame(channel, data))
@@ -147,7 +178,7 @@ def test_a_wish_and_its_frames_have_the_same_wire_key(
 
 @EACH_SAMPLE
 def test_drift_in_a_member_that_routing_does_not_need_changes_nothing(
-    name: str, params: dict[str, Any], channel: str, data: object
+    name: str, params: dict[str, Any], channel: str | None, data: object
 ) -> None:
     """A frame whose spare members change their type is still routed the same: it is not called unparsed."""
     drifted: object = data
@@ -199,8 +230,19 @@ def test_a_snapshot_flag_counts_only_where_it_is_true() -> None:
         (b'{"channel":"trades","data":[]}', Unroutable("empty", "trades")),
         (b'{"channel":"trades","data":[7]}', Unroutable("unparsed", "trades")),
         (b'{"channel":"webData2","data":{"user":"0x"}}', Unroutable("unknown_channel", "webData2")),
-        (b'{"channel":"post","data":{"id":1,"response":{}}}', Unroutable("unknown_channel", "post")),
+        (b'{"channel":"post","data":{"id":1,"response":{}}}', Unroutable("unparsed", "post")),
         (b'{"channel":"l2","data":7}', Unroutable("unknown_channel", "l2")),
+        (b"[]", Unroutable("empty")),
+        (b" [ ] ", Unroutable("empty")),
+        (b"[[]]", Unroutable("unparsed")),
+        (b"[7]", Unroutable("unparsed")),
+        (b"[{}]", Unroutable("unparsed")),
+        (b'[{"height":1}]', Unroutable("unparsed")),
+        (b'[{"blockTime":1,"height":2}', Unroutable("unparsed")),
+        (b'[{"blockTime":1,"height":2},7]', Data("explorerBlock")),
+        (b'[{"blockTime":"soon","height":2}]', Data("explorerBlock")),
+        (b' [{"new":1,"block":1,"action":{}}]', Data("explorerTxs")),
+        (b'{"channel":"explorerBlock","data":[]}', Unroutable("unknown_channel", "explorerBlock")),
         (b'{"channel":"pong"}', Pong()),
         (b' {"data": {"coin": "BTC", "more": 1} , "new": {}, "channel": "bbo"} ', Data("bbo:BTC")),
     ],
@@ -222,8 +264,18 @@ _VALUES = st.recursive(
     max_leaves=12,
 )
 _MEMBERS = ["coin", "time", "user", "dex", "s", "i", "isSnapshot", "userState", "clearinghouseState"]
-_MEMBERS += ["statusTimestamp", "method", "subscription", "type", "serverTime"]
-_CHANNELS = sorted({channel for *_, channel, _ in SAMPLES} | {"pong", "error", "subscriptionResponse", "?"})
+_MEMBERS += [
+    "blockTime",
+    "height",
+    "action",
+    "block",
+    "statusTimestamp",
+    "method",
+    "subscription",
+    "type",
+    "serverTime",
+]
+_CHANNELS = sorted({each[2] or "?" for each in SAMPLES} | {"pong", "error", "subscriptionResponse", "post"})
 _OBJECTS = st.dictionaries(st.sampled_from(_MEMBERS), _VALUES, max_size=6)
 _SEEDS = [raw for _, raw in captured() if len(raw) < 2000] + [frame(each[2], each[3]) for each in SAMPLES]
 
@@ -236,7 +288,7 @@ _SEEDS = [raw for _, raw in captured() if len(raw) < 2000] + [frame(each[2], eac
 def test_any_json_in_any_channel_gets_an_answer(channel: str, data: object) -> None:
     """Classifying never raises, whatever well-formed JSON a peer sends."""
     raw = json.dumps({"channel": channel, "data": data}).encode("utf-8", "surrogatepass")
-    assert isinstance(DIALECT.classify(raw), (Data, Ack, Refusal, Pong, Ping, Unroutable))
+    assert isinstance(DIALECT.classify(raw), (Data, Ack, Answer, Refusal, Pong, Ping, Unroutable))
 
 
 @settings(max_examples=300, deadline=None)
@@ -255,7 +307,15 @@ def test_damaged_frames_get_an_answer(seed: bytes, edits: list[tuple[int, int, b
         at = position % (len(raw) + 1)
         raw[at : at + removed] = inserted
     found = DIALECT.classify(bytes(raw))
-    assert isinstance(found, (Data, Ack, Refusal, Pong, Ping, Unroutable))
+    assert isinstance(found, (Data, Ack, Answer, Refusal, Pong, Ping, Unroutable))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_OBJECTS | _VALUES, max_size=3))
+def test_any_bare_array_gets_an_answer(data: list[object]) -> None:
+    """Classifying never raises for a frame without an envelope either."""
+    raw = json.dumps(data).encode("utf-8", "surrogatepass")
+    assert isinstance(DIALECT.classify(raw), (Data, Unroutable))
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from wsmgr.manager.model.subscription_type import Join
 from wsmgr.manager.venues.dialect import Data
 from wsmgr.manager.venues.hyperliquid.catalog import CATALOG
-from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+from wsmgr.manager.venues.hyperliquid.dialect import HyperliquidDialect
 from wsmgr.manager.venues.hyperliquid.payloads import MAX_INFLATED_BYTES, PayloadError
 
 CAPTURES = Path(__file__).parents[3] / "data" / "hyperliquid-testnet-2025-07.jsonl"
-DIALECT = Hyperliquid()
+DIALECT = HyperliquidDialect()
 USER = "0x" + "ab" * 20
 LOGS = [each for each in CATALOG.values() if each.join is Join.LOG]
 
@@ -171,3 +171,74 @@ def test_composing_keeps_every_item_in_order(batches: list[list[int]]) -> None:
     found = DIALECT.payload(DIALECT.compose(CATALOG["userFills"], frames))["fills"]
     assert [item for batch in batches for item in batch] == [item["tid"] for item in found]
     assert sum(map(len, batches)) == sum(DIALECT.count_items(CATALOG["userFills"], raw) for raw in frames)
+
+
+def contexts(text: str) -> bytes:
+    return packed(text.encode())
+
+
+def test_the_changes_of_the_fast_contexts_are_laid_over_the_whole() -> None:
+    """A late consumer gets one whole frame in the venue's format: what changed is new, all else is as it was."""
+    frames = [
+        contexts(
+            '{"BTC":{"markPx":"1.0","midPx":"1.5","funding":"0.1"},"ETH":{"markPx":"2.0","midPx":"2.5"}}'
+        ),
+        contexts('{"BTC":{"midPx":"1.6"}}'),
+        contexts('{"BTC":{"midPx":"1.7","markPx":"1.10"},"NEW":{"midPx":"9"}}'),
+        contexts("{}"),
+    ]
+    composed = DIALECT.compose(CATALOG["fastAssetCtxs"], frames)
+    expected = b'{"BTC":{"markPx":"1.10","midPx":"1.7","funding":"0.1"},"ETH":{"markPx":"2.0","midPx":"2.5"},"NEW":{"midPx":"9"}}'
+    assert expected == DIALECT.payload_bytes(composed)
+    assert Data("fastAssetCtxs") == DIALECT.classify(composed)
+    assert "fastAssetCtxs" == json.loads(composed)["channel"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"channel":"fastAssetCtxs","data":"*"}',
+        b'{"channel":"fastAssetCtxs","data":{"BTC":{}}}',
+        contexts('{"BTC":"1.0"}'),
+        contexts("[]"),
+        contexts('{"BTC":'),
+        b"text",
+    ],
+)
+def test_a_change_that_cannot_be_read_is_an_error_and_not_a_state(damaged: bytes) -> None:
+    """Nobody gets a state in which a change is missing."""
+    with pytest.raises(PayloadError):
+        DIALECT.compose(CATALOG["fastAssetCtxs"], [contexts('{"BTC":{"midPx":"1"}}'), damaged])
+
+
+CHANGES = st.dictionaries(
+    st.sampled_from(["BTC", "ETH", "@1"]),
+    st.dictionaries(st.sampled_from(["markPx", "midPx"]), st.integers(0, 99).map(str), max_size=2),
+    max_size=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes=st.lists(CHANGES, min_size=1, max_size=8), cut=st.integers(0, 8))
+def test_folding_in_parts_is_folding_at_once(changes: list[dict[str, dict[str, str]]], cut: int) -> None:
+    """However often the state was composed on the way, it is what the changes say."""
+    expected: dict[str, dict[str, str]] = {}
+    for change in changes:
+        for coin, members in change.items():
+            expected.setdefault(coin, {}).update(members)
+    frames = [packed(msgspec.json.encode(change)) for change in changes]
+    kind = CATALOG["fastAssetCtxs"]
+    halves = [DIALECT.compose(kind, frames[:cut]), *frames[cut:]] if cut and frames[:cut] else frames
+    assert expected == DIALECT.payload(DIALECT.compose(kind, frames))
+    assert expected == DIALECT.payload(DIALECT.compose(kind, halves))
+
+
+def test_a_bare_frame_is_its_own_payload() -> None:
+    """The explorer's frames have no envelope around what they tell."""
+    raw = b' [{"blockTime": 2500, "height":7}]\n'
+    assert [{"blockTime": 2500, "height": 7}] == DIALECT.payload(raw)
+    assert b'[{"blockTime": 2500, "height":7}]' == DIALECT.payload_bytes(raw)
+    assert 1 == DIALECT.count_items(CATALOG["explorerBlock"], raw)
+    for read in (DIALECT.payload, DIALECT.payload_bytes):
+        with pytest.raises(PayloadError, match="cannot be read"):
+            read(b'[{"blockTime":')

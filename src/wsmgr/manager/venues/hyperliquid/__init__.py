@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from wsmgr.manager.venues.hyperliquid.dialect import Hyperliquid
+from wsmgr.manager.venues.hyperliquid.dialect import HyperliquidDialect
 
-__all__ = ["Hyperliquid"]
+__all__ = ["HyperliquidDialect"]

@@ -7,15 +7,17 @@ parameters, so that an answer equals the wish that it is about, or is nobody's. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
 from wsmgr.manager.model.errors import ParameterError
+from wsmgr.manager.model.outcome import Refused
 from wsmgr.manager.model.subscription_type import SubscriptionType
-from wsmgr.manager.venues.dialect import Ack, Frame, Refusal, RefusalKind, Unroutable
-from wsmgr.manager.venues.hyperliquid.frames import UNREADABLE, Content, Payload
+from wsmgr.manager.venues.dialect import Ack, Answer, Frame, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.venues.hyperliquid.shapes import UNREADABLE, Content, Payload
 
 Catalog = Mapping[str, SubscriptionType]
 Echo = tuple[str, dict[str, Any]]
@@ -27,6 +29,7 @@ _ALREADY: Final[Mapping[str, Literal["subscribe", "unsubscribe"]]] = {
 # The live venue writes no colon after it, its stand-alone order book server does.
 _INVALID: Final = "Invalid subscription"
 _UNPARSED: Final = "Error parsing JSON into valid websocket request"
+_TOO_MANY_REQUESTS: Final = re.compile(r"too many pending post requests id=(\d{1,18})")
 _LIMITS: Final[Mapping[str, RefusalKind]] = {
     "Cannot track more than ": RefusalKind.USERS,
     "Cannot subscribe to more than ": RefusalKind.SUBSCRIPTIONS,
@@ -57,8 +60,8 @@ def canonical(subscription_type: SubscriptionType, params: Mapping[str, object])
 
 def acknowledgement(catalog: Catalog, payload: Payload) -> Frame:
     """Read a `subscriptionResponse`; one that echoes nothing that the catalog knows is unroutable."""
-    if isinstance(payload, Content) and payload.subscription is not None:
-        echo = _echoed(catalog, payload.subscription)
+    if isinstance(payload, Content) and isinstance(echoed := payload.subscription, dict):
+        echo = _echoed(catalog, cast("dict[str, Any]", echoed))
         if echo is not None:
             match payload.method:
                 case "subscribe" | "unsubscribe" as method:
@@ -72,6 +75,8 @@ def refusal(catalog: Catalog, payload: Payload) -> Frame:
     """Read the words of the error channel."""
     if not isinstance(payload, str):
         return Unroutable("unparsed", "error")
+    if found := _TOO_MANY_REQUESTS.fullmatch(payload):
+        return Answer(int(found[1]), Refused(payload))
     subject, _, tail = payload.partition("{")
     said, tail = subject.rstrip(": "), "{" + tail
     if said in _ALREADY:

@@ -1,16 +1,18 @@
 """Hyperliquid's subscription types, as data.
 
-The 27 types of the API host, and one that the venue has removed. Facts come from the venue's documentation and from
-frames recorded of it; three rules turn them into the fields here.
+The 27 types of the API host, the 2 of the explorer's, and one that the venue has removed. Facts come from the venue's
+documentation and from frames recorded of it; four rules turn them into the fields here.
 
 * *Connection class*: whatever names a user is `user_grouped`; of the rest, what takes a parameter that its frames do
   not echo is `dedicated` (l2Book); everything else is `shared`.
 * *First proof*: a frame where the venue pushes one by itself soon after the acknowledgement: the state streams, bbo,
   l2Book and the six histories with their snapshots. Everything else may rightly be silent: trades and candle on a coin
   that nobody trades, outcomeMetaUpdates, and an account to which nothing happens (orderUpdates, userEvents,
-  notification).
+  notification). The explorer's are proved by a frame, because the chain makes blocks whether or not anybody trades, and
+  because the API host acknowledges these two types and then sends nothing.
 * *Cadence*: only what was measured to come whether or not anything changed. The bulk contexts are said to be regular
   too, but no figure is known, and a guess would condemn healthy connections.
+* *Substitutes*: types whose frames name their user, for those whose frames do not. Nothing stands in for notification.
 """
 
 from __future__ import annotations
@@ -57,10 +59,10 @@ _MARKET = (
     SubscriptionType(
         name="fastAssetCtxs",
         channel=("fastAssetCtxs",),
-        # The first frame is the whole state and the later ones are changes of it: no frame replaces another, and none
-        # of them alone is what a late consumer needs (that takes `join = fold`).
+        # The first frame is the whole state and the later ones are changes of it: no frame replaces another.
         kind=Kind.EVENT,
-        join=Join.NONE,
+        join=Join.FOLD,
+        packed=True,
     ),
     SubscriptionType(
         name="outcomeMetaUpdates",
@@ -81,6 +83,7 @@ _MARKET = (
         duplicate_key=("coin", "tid"),
         items="",
         log_limit=_TRADES_IN_FIRST_FRAME,
+        time="time",
         healing="recentTrades",
     ),
     SubscriptionType(
@@ -89,6 +92,7 @@ _MARKET = (
         parameters=(_COIN,),
         identity=(("coin", "coin"),),
         merge=Merge.TIME,
+        time="time",
     ),
     SubscriptionType(
         name="l2Book",
@@ -104,6 +108,7 @@ _MARKET = (
         identity=(("coin", "coin"),),
         connection_class=ConnectionClass.DEDICATED,
         merge=Merge.TIME,
+        time="time",
         # The slowest of its variants: every 5 s since 2026-07-25, every 0.5 s with `fast`.
         cadence=5.0,
     ),
@@ -136,7 +141,7 @@ def _account_state(
     name: str,
     *parameters: Parameter,
     identity: tuple[tuple[str, str], ...] = _BY_USER,
-    merge: Merge = Merge.NONE,
+    time: str | None = None,
     removed: str | None = None,
 ) -> SubscriptionType:
     """Each frame is the whole of one side of a user's account."""
@@ -146,7 +151,8 @@ def _account_state(
         parameters=(_USER, *parameters),
         identity=identity,
         connection_class=ConnectionClass.USER_GROUPED,
-        merge=merge,
+        merge=Merge.NONE if time is None else Merge.TIME,
+        time=time,
         user="user",
         removed=removed,
     )
@@ -182,7 +188,9 @@ def _account_events(
     *,
     items: str | None = None,
     duplicate_key: tuple[str, ...] = (),
+    time: str | None = None,
     healing: str | None = None,
+    substitutes: tuple[tuple[str, str], ...] = (),
 ) -> SubscriptionType:
     """New events only, in frames that do not say whose they are."""
     return SubscriptionType(
@@ -196,21 +204,28 @@ def _account_events(
         merge=Merge.ITEMS if duplicate_key else Merge.NONE,
         duplicate_key=duplicate_key,
         items=items,
+        time=time,
         user="user",
         healing=healing,
+        substitutes=substitutes,
     )
 
 
 _ACCOUNT = (
     _account_state("activeAssetData", _COIN, identity=(("user", "user"), ("coin", "coin"))),
-    _account_state("clearinghouseState", _DEX, identity=(("user", "user"), ("dex", "dex")), merge=Merge.TIME),
+    _account_state(
+        "clearinghouseState",
+        _DEX,
+        identity=(("user", "user"), ("dex", "dex")),
+        time="clearinghouseState.time",
+    ),
     _account_state("openOrders", _DEX, identity=(("user", "user"), ("dex", "dex"))),
     _account_state("twapStates", _DEX, identity=(("user", "user"), ("dex", "dex"))),
     _account_state("allDexsClearinghouseState"),
     _account_state(
         "spotState", Parameter(name="ignorePortfolioMargin", kind=ParameterKind.FLAG, default=False)
     ),
-    _account_state("webData3", identity=(("user", "userState.user"),), merge=Merge.TIME),
+    _account_state("webData3", identity=(("user", "userState.user"),), time="userState.serverTime"),
     _account_state(
         "webData2",
         removed="the venue removed it in August 2026; use webData3, or clearinghouseState and openOrders",
@@ -254,14 +269,57 @@ _ACCOUNT = (
         "orderUpdates",
         items="",
         duplicate_key=("order.oid", "status", "statusTimestamp"),
+        time="statusTimestamp",
         healing="historicalOrders",
+        substitutes=(
+            ("userHistoricalOrders", "the same records"),
+            ("openOrders", "the orders that are open"),
+        ),
     ),
     # Its fills only; funding is in userFunding, and cancellations by the venue are in no query by time.
-    _account_events("userEvents", "user", healing="userFillsByTime"),
+    _account_events(
+        "userEvents",
+        "user",
+        healing="userFillsByTime",
+        substitutes=(
+            ("userFills", "fills and liquidations"),
+            ("userFundings", "funding"),
+            ("userHistoricalOrders", "what the venue cancelled"),
+            ("userTwapHistory", "TWAPs"),
+            ("userTwapSliceFills", "their fills"),
+        ),
+    ),
     _account_events("notification", "notification"),
 )
 
+_EXPLORER = (
+    SubscriptionType(
+        name="explorerBlock",
+        channel=("explorerBlock",),
+        kind=Kind.EVENT,
+        join=Join.NONE,
+        merge=Merge.ITEMS,
+        duplicate_key=("height",),
+        items="",
+        time="blockTime",
+        bare=("blockTime", "height"),
+        host="explorer",
+    ),
+    SubscriptionType(
+        name="explorerTxs",
+        channel=("explorerTxs",),
+        kind=Kind.EVENT,
+        join=Join.NONE,
+        merge=Merge.ITEMS,
+        duplicate_key=("hash",),
+        items="",
+        time="time",
+        bare=("action", "block"),
+        host="explorer",
+    ),
+)
+
 CATALOG: Final[Mapping[str, SubscriptionType]] = MappingProxyType(
-    {each.name: each for each in _MARKET + _ACCOUNT}
+    {each.name: each for each in _MARKET + _ACCOUNT + _EXPLORER}
 )
 """Every subscription type by its name."""

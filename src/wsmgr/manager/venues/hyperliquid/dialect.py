@@ -7,20 +7,31 @@ nothing. The venue closes a socket to which it has sent nothing for 60 s, so an 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from attrs import define, field
+from attrs import define, evolve, field
 
 from wsmgr.manager.model.errors import ConfigurationError, UnknownTypeError
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
-from wsmgr.manager.venues.dialect import Frame, KeepAlive, Pong, Unroutable
-from wsmgr.manager.venues.hyperliquid import answers, frames, payloads
+from wsmgr.manager.model.type_table import catalog_with
+from wsmgr.manager.venues.dialect import (
+    Desk,
+    DeskSettings,
+    Frame,
+    KeepAlive,
+    Pong,
+    Requester,
+    RequestKind,
+    Unroutable,
+)
+from wsmgr.manager.venues.hyperliquid import answers, frames, payloads, posts
 from wsmgr.manager.venues.hyperliquid.catalog import CATALOG
+from wsmgr.manager.venues.hyperliquid.shapes import Envelope, Shapes
 
 _EXPLORER_HOSTS: Final[Mapping[str, str]] = {
     "api.hyperliquid.xyz": "rpc.hyperliquid.xyz",
@@ -35,11 +46,11 @@ _QUOTAS: Final = Quotas(
     requests_in_flight=100,
 )
 _KEEP_ALIVE: Final = KeepAlive(interval=30.0, frame=b'{"method":"ping"}')
-_read: Final = frames.read
+_RESERVED_CHANNELS: Final = ("pong", "subscriptionResponse", "error", "post")
 
 
 @define(eq=False)
-class Hyperliquid:
+class HyperliquidDialect:
     """Hyperliquid's dialect: sans-I/O, without state, shared by all its venues.
 
     Attributes:
@@ -56,16 +67,44 @@ class Hyperliquid:
     default_url: str = "wss://api.hyperliquid.xyz/ws"
     quotas: Quotas = _QUOTAS
     keep_alive: KeepAlive = _KEEP_ALIVE
+    _read: Callable[[bytes], Envelope] = field(init=False, repr=False)
+    _shapes: Shapes = field(init=False, repr=False)
     _routes: dict[str, frames.Route] = field(init=False, repr=False)
+    _bare_route: Callable[[bytes], Frame] = field(init=False, repr=False)
+    _packed: frozenset[str] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Make the routes once: those of the catalog, and those of the venue's answers."""
+        served = [each for each in self.catalog.values() if each.removed is None]
+        self._shapes = Shapes(served)
+        self._read = self._shapes.read
+        self._packed = frozenset(channel for each in served if each.packed for channel in each.channel)
+        self._bare_route = frames.bare_route(served, self._shapes)
         self._routes = {
-            **frames.routes(self.catalog),
+            **frames.routes(served, self._shapes),
             "pong": lambda _: Pong(),
             "subscriptionResponse": partial(answers.acknowledgement, self.catalog),
             "error": partial(answers.refusal, self.catalog),
         }
+
+    def with_types(self, tables: Mapping[str, Mapping[str, object]]) -> Self:
+        """Return this dialect with types added or corrected, as the configuration has them.
+
+        Args:
+            tables: The fields that are told, by the type's name; see `type_table`.
+
+        Raises:
+            ConfigurationError: A table cannot be meant.
+        """
+        catalog = catalog_with(
+            self.catalog,
+            tables,
+            where=f"dialects.{self.name}.types",
+            reserved_channels=_RESERVED_CHANNELS,
+            # It is where a request names the type itself.
+            reserved_parameters=("type",),
+        )
+        return evolve(self, catalog=catalog)
 
     def url(self, base: str, host: str) -> str:
         """Return the address of `api` or `explorer`; another service's explorer is below its own address.
@@ -114,33 +153,59 @@ class Hyperliquid:
         """Return the frame that ends it: with the same parameters, or the venue does not know what is meant."""
         return _request("unsubscribe", atom)
 
+    def request(self, number: int, kind: RequestKind, payload: Mapping[str, Any]) -> bytes:
+        """Return the frame that makes a request; its answer names the number again."""
+        return posts.request(number, kind, payload)
+
+    def desk(self, requester: Requester, settings: DeskSettings) -> Desk:
+        """Return the desk of one of its venues: universe, queries and exchange.
+
+        Raises:
+            ConfigurationError: A setting cannot be used, or the key cannot.
+        """
+        # Its modules are many, and most programs only subscribe.
+        from wsmgr.manager.venues.hyperliquid.desk import Desk as HyperliquidDesk  # noqa: PLC0415
+
+        return HyperliquidDesk(requester, settings)
+
     def classify(self, raw: bytes) -> Frame:
         """Say what a frame is, reading only what routing needs; never raises for what a peer may send."""
+        read = self._read
         try:
-            envelope = _read(raw)
+            envelope = read(raw)
         except frames.UNREADABLE:
-            lenient = frames.read_leniently(raw)
+            if raw.lstrip().startswith(b"["):
+                return self._bare_route(raw)
+            lenient = self._shapes.read_leniently(raw)
             if lenient is None:
                 return Unroutable("unparsed")
             envelope = lenient
         route = self._routes.get(envelope.channel)
-        return Unroutable("unknown_channel", envelope.channel) if route is None else route(envelope.data)
+        if route is not None:
+            return route(envelope.data)
+        return (
+            posts.answer(raw)
+            if envelope.channel == "post"
+            else Unroutable("unknown_channel", envelope.channel)
+        )
 
     def payload(self, raw: bytes) -> Any:  # noqa: ANN401 - the payload's shape is the venue's
-        """Decode the frame's `data` member (`fastAssetCtxs`: the JSON packed in it).
+        """Decode the frame's `data` member (`fastAssetCtxs`: the JSON packed in it); of the explorer's, the whole frame.
 
         Raises:
             PayloadError: The frame is not JSON, or its packed payload is damaged or larger than 16 MiB.
         """
-        return payloads.decode(raw)
+        return payloads.decode(raw, self._packed)
 
     def payload_bytes(self, raw: bytes) -> bytes:
         """Return the frame's `data` member as the JSON text that came (`fastAssetCtxs`: the text packed in it).
 
+        Of the explorer's frames it is the whole frame.
+
         Raises:
             PayloadError: The frame is not JSON, or its packed payload is damaged or larger than 16 MiB.
         """
-        return payloads.undecoded(raw)
+        return payloads.undecoded(raw, self._packed)
 
     def compose(self, subscription_type: SubscriptionType, frames: Sequence[bytes]) -> bytes:
         """Make one snapshot frame of a snapshot and the frames after it, oldest first.

@@ -1,6 +1,7 @@
 """Payloads of Hyperliquid's data frames: decoded, as the bytes that came, and composed.
 
-The payload is the frame's `data` member. `fastAssetCtxs` alone packs it: a text of base64 over raw deflate over JSON.
+The payload is the frame's `data` member. Types that are `packed` (`fastAssetCtxs`) have a text there: base64 over raw deflate
+over JSON. A bare frame, as the explorer sends them, is itself the payload.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from wsmgr.manager.model.errors import WsmgrError
-from wsmgr.manager.venues.hyperliquid.frames import UNREADABLE
+from wsmgr.manager.model.subscription_type import Join
+from wsmgr.manager.venues.hyperliquid.shapes import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from wsmgr.manager.model.subscription_type import SubscriptionType
 
 MAX_INFLATED_BYTES: Final = 16 * 1024 * 1024
 """How large a packed payload may become: as large as a frame may be."""
 
-_PACKED: Final = frozenset({"fastAssetCtxs"})
 _RAW_DEFLATE: Final = -zlib.MAX_WBITS
 
 
@@ -45,31 +46,44 @@ _read_undecoded: Final = msgspec.json.Decoder(_Undecoded).decode
 _read_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _read_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_any: Final = msgspec.json.Decoder(Any).decode
+_read_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _encode: Final = msgspec.json.encode
 
 
-def decode(raw: bytes) -> Any:  # noqa: ANN401 - the payload's shape is the venue's
+def decode(raw: bytes, packed: Container[str]) -> Any:  # noqa: ANN401 - the payload's shape is the venue's
     """Return the payload decoded.
+
+    Args:
+        raw: The frame.
+        packed: The channels whose payloads are packed.
 
     Raises:
         PayloadError: The frame is not JSON, or its packed payload is damaged or too large.
     """
     try:
+        if _is_bare(raw):
+            return _read_any(raw)
         frame = _read_decoded(raw)
-        return _read_any(_inflate(frame.channel, frame.data)) if frame.channel in _PACKED else frame.data
+        return _read_any(_inflate(frame.channel, frame.data)) if frame.channel in packed else frame.data
     except UNREADABLE as error:
         raise _unreadable(raw, error) from error
 
 
-def undecoded(raw: bytes) -> bytes:
+def undecoded(raw: bytes, packed: Container[str]) -> bytes:
     """Return the payload as the JSON text that came; a packed one as the JSON text in it.
+
+    Args:
+        raw: The frame.
+        packed: The channels whose payloads are packed.
 
     Raises:
         PayloadError: The frame is not JSON, or its packed payload is damaged or too large.
     """
     try:
+        if _is_bare(raw):
+            return bytes(_read_raw(raw))
         frame = _read_undecoded(raw)
-        if frame.channel in _PACKED:
+        if frame.channel in packed:
             return _inflate(frame.channel, _read_any(frame.data))
         return bytes(frame.data)
     except UNREADABLE as error:
@@ -79,24 +93,23 @@ def undecoded(raw: bytes) -> bytes:
 def compose(subscription_type: SubscriptionType, frames: Sequence[bytes]) -> bytes:
     """Make one snapshot frame of a snapshot and the frames after it, in the order in which they came.
 
-    Items are copied as they came; the newest `log_limit` are kept. The other members (the user) are those of the first
-    frame; `isSnapshot` is set where the venue has such a member.
+    * `join = log`: the items are put end to end, copied as they came, and the newest `log_limit` are kept. The other members
+      (the user) are those of the first frame; `isSnapshot` is set where the venue has such a member.
+    * `join = fold`: the first frame is the whole, an object for each coin; the later ones lay their members over it.
 
     Args:
-        subscription_type: A type with `join = log`.
+        subscription_type: A type that is joined as a log or folded.
         frames: At least one of its frames, oldest first.
 
     Raises:
         PayloadError: A frame is not one of this type.
     """
-    items = [item for raw in frames for item in _items(subscription_type, raw)][
-        -subscription_type.log_limit :
-    ]
-    first = _read_undecoded(frames[0])
-    if not subscription_type.items:
-        return _encode({"channel": first.channel, "data": items})
-    members = {**_read_members(first.data), "isSnapshot": True, subscription_type.items: items}
-    return _encode({"channel": first.channel, "data": members})
+    texts = [_payload_text(subscription_type, raw) for raw in frames]
+    made = _folded(texts) if subscription_type.join is Join.FOLD else _logged(subscription_type, texts)
+    if subscription_type.bare:
+        return made
+    data = _packed(made) if subscription_type.packed else msgspec.Raw(made)
+    return _encode({"channel": _read_undecoded(frames[0]).channel, "data": data})
 
 
 def count_items(subscription_type: SubscriptionType, raw: bytes) -> int:
@@ -105,18 +118,56 @@ def count_items(subscription_type: SubscriptionType, raw: bytes) -> int:
     Raises:
         PayloadError: The frame is not one of this type.
     """
-    return 1 if subscription_type.items is None else len(_items(subscription_type, raw))
+    if subscription_type.items is None:
+        return 1
+    return len(_items(subscription_type, _payload_text(subscription_type, raw)))
 
 
-def _items(subscription_type: SubscriptionType, raw: bytes) -> list[msgspec.Raw]:
+def _is_bare(raw: bytes) -> bool:
+    return raw.lstrip().startswith(b"[")
+
+
+def _payload_text(subscription_type: SubscriptionType, raw: bytes) -> bytes:
+    return undecoded(raw, subscription_type.channel if subscription_type.packed else ())
+
+
+def _logged(subscription_type: SubscriptionType, texts: Sequence[bytes]) -> bytes:
+    items = [item for text in texts for item in _items(subscription_type, text)][
+        -subscription_type.log_limit :
+    ]
+    if not subscription_type.items:
+        return _encode(items)
+    return _encode({**_members(texts[0]), "isSnapshot": True, subscription_type.items: items})
+
+
+def _folded(texts: Iterable[bytes]) -> bytes:
+    state: dict[str, dict[str, msgspec.Raw]] = {}
+    for text in texts:
+        for name, change in _members(text).items():
+            state.setdefault(name, {}).update(_members(change))
+    return _encode(state)
+
+
+def _items(subscription_type: SubscriptionType, text: bytes) -> list[msgspec.Raw]:
     try:
-        data = _read_undecoded(raw).data
         if not subscription_type.items:
-            return _read_items(data)
-        found = _read_members(data).get(subscription_type.items)
+            return _read_items(text)
+        found = _members(text).get(subscription_type.items)
         return [] if found is None else _read_items(found)
     except UNREADABLE as error:
-        raise _unreadable(raw, error) from error
+        raise _unreadable(text, error) from error
+
+
+def _members(text: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return _read_members(text)
+    except UNREADABLE as error:
+        raise _unreadable(bytes(text), error) from error
+
+
+def _packed(text: bytes) -> str:
+    deflater = zlib.compressobj(wbits=_RAW_DEFLATE)
+    return binascii.b2a_base64(deflater.compress(text) + deflater.flush(), newline=False).decode()
 
 
 def _inflate(channel: str, text: object) -> bytes:

@@ -1,0 +1,94 @@
+"""How the facades reach the venue: through the manager of the client's place, once there is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT
+from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsmgr.manager.hyperliquid.place import Place
+    from wsmgr.manager.manager import TakesItems
+    from wsmgr.manager.model.outcome import Outcome
+    from wsmgr.manager.runtime.handle import Subscription
+    from wsmgr.manager.venues.dialect import RequestKind
+    from wsmgr.manager.venues.hyperliquid.exchange import Account as TradingAccount
+    from wsmgr.manager.venues.hyperliquid.subscriptions import FeedOptions
+    from wsmgr.manager.venues.hyperliquid.universe import Universe, UniverseLoader
+
+
+class Host:
+    """What makes the client's subscriptions: the manager."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def subscribe(
+        self, type_name: str, params: Mapping[str, object], *, queue: object | None, options: FeedOptions
+    ) -> Subscription:
+        """Subscribe through the manager; the wait for it counts."""
+        timeout = options.get("timeout", DEFAULT_TIMEOUT)
+        deadline = anyio.current_time() + timeout
+        manager = await self._place.manager(timeout)
+        left: FeedOptions = {**options, "timeout": max(0.0, deadline - anyio.current_time())}
+        inbox = cast("TakesItems | None", queue)  # the facade has checked it
+        return await manager.subscribe(type_name, venue=self._place.venue, params=params, inbox=inbox, **left)
+
+
+class Requester:
+    """What sends the client's questions: the venue's own requester."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def request(
+        self, kind: RequestKind, payload: Mapping[str, Any], *, timeout: float = REQUEST_TIMEOUT
+    ) -> Outcome[Any]:
+        """Send one request as the venue's requester does."""
+        desk = await self._place.desk(timeout)
+        return await desk.requester.request(kind, payload, timeout=timeout)
+
+
+class Names:
+    """What knows the assets' names: the venue's universe."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def coin(self, name: str | int) -> str:
+        """Return what the wire calls an asset."""
+        return await (await self._loader()).coin(name)
+
+    async def universe(self) -> Universe:
+        """Return the whole universe."""
+        return await (await self._loader()).universe()
+
+    async def _loader(self) -> UniverseLoader:
+        return (await self._place.desk(REQUEST_TIMEOUT)).universe
+
+
+class Trader:
+    """What carries the client's actions out: the venue's trading desk, in the name of the client's account."""
+
+    def __init__(self, place: Place, account: TradingAccount | None) -> None:
+        self._place = place
+        self._account = account
+
+    async def act(
+        self,
+        name: str,
+        params: Mapping[str, object],
+        *,
+        account: TradingAccount | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+        **options: Any,  # noqa: ANN401 - each is of its own type
+    ) -> Outcome[Any]:
+        """Carry an action out, as `TradingDesk.act` does; `account` where it is given, else the client's."""
+        desk = await self._place.desk(timeout)
+        actor = account or self._account
+        return await desk.trading.act(name, params, account=actor, timeout=timeout, **options)

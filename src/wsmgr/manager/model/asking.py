@@ -1,0 +1,134 @@
+"""Asking: which requests may be written now.
+
+1. A subscribe is written only on a ready connection, inside the message quota, and at most one that adds a user to the
+   origin is in flight: the venue's refusal of a user names nobody, so it must be clear whom it means.
+2. Ends go first, then moves, then private streams, books, and the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsmgr.manager.model import moving
+from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Phase
+from wsmgr.manager.model.effects import Subscribe, Unsubscribe
+from wsmgr.manager.model.subscription import State, move
+from wsmgr.manager.model.subscription_type import ConnectionClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wsmgr.manager.model.effects import Effect
+    from wsmgr.manager.model.registry import Venue
+    from wsmgr.manager.model.subscription import Entry
+
+
+def priority(entry: Entry) -> int:
+    """Return the rank in which subscriptions are asked for: private streams, books, the rest."""
+    if entry.type.private:
+        return 0
+    return 1 if entry.type.connection_class is ConnectionClass.DEDICATED else 2
+
+
+def ordered(entries: Iterable[Entry]) -> list[Entry]:
+    """Return subscriptions in the order in which they are placed and asked for: each user's together."""
+    found = list(entries)
+    arrival: dict[str | None, int] = {}
+    for entry in found:
+        arrival.setdefault(entry.user, len(arrival))
+    return sorted(
+        found, key=lambda entry: (priority(entry), arrival[entry.user] if entry.type.private else 0)
+    )
+
+
+def ask(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+    """Yield the requests that may be written now: ends first, then subscriptions by their rank."""
+    origin = venue.origin
+    if origin.silent_until > now:
+        wake.append(origin.silent_until)
+        return
+    for connection in venue.connections:
+        for claim in connection.unsettled.values() if connection.ready else ():
+            if not claim.to_be_written:
+                continue
+            if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
+                wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
+                return
+            origin.messages.record(now)
+            _begin_end(claim, now)
+            wake.append(now + ACK_DEADLINE)
+            yield Unsubscribe(connection, claim.atom)
+    yield from _ask_for_moves(venue, now, wake)
+    known = _known_users(venue)
+    introducing = origin.introducing()
+    for entry in ordered(_askable(venue)):
+        if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
+            wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
+            return
+        introduces = entry.user is not None and entry.user not in known
+        if introduces and introducing:
+            continue
+        introducing = introducing or introduces
+        origin.messages.record(now)
+        _begin_subscribing(entry, now, introduces=introduces)
+        wake.append(now + ACK_DEADLINE)
+        assert entry.connection is not None  # noqa: S101 - `_askable` yields placed ones only
+        yield Subscribe(entry.connection, entry.atom)
+
+
+def _ask_for_moves(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+    messages = venue.origin.messages
+    for entry in venue.attention.values():
+        under_way = entry.move
+        if under_way is None or under_way.deadline is not None or not under_way.to.ready:
+            continue
+        if messages.free(now, keep=messages.reserve) <= 0:
+            wake.append(messages.free_at(now, keep=messages.reserve))
+            return
+        messages.record(now)
+        moving.asked(entry, under_way, now)
+        wake.append(now + ACK_DEADLINE)
+        yield Subscribe(under_way.to, entry.atom)
+
+
+def _askable(venue: Venue) -> Iterator[Entry]:
+    for entry in venue.attention.values():
+        connection = entry.connection
+        if connection is not None and connection.ready and entry.state in {State.PENDING, State.LOST}:
+            yield entry
+
+
+def _known_users(venue: Venue) -> set[str]:
+    """Return the users whom the origin's venue tracks already, by a subscription that was acknowledged."""
+    return {
+        user
+        for other in venue.origin.venues
+        for connection in other.connections
+        for user in connection.held_users
+    }
+
+
+def _begin_subscribing(entry: Entry, now: float, *, introduces: bool) -> None:
+    connection = entry.connection
+    assert connection is not None  # noqa: S101 - the caller chose a placed one
+    move(entry, State.SUBSCRIBING)
+    entry.obstacle = None
+    entry.attempts += 1
+    entry.deadline = now + ACK_DEADLINE
+    earlier = connection.claim_of(entry.key)
+    unanswered = earlier.unanswered if earlier is not None else 0
+    late = earlier is not None and earlier.phase in {Phase.ENDING, Phase.GONE}
+    if earlier is None or late:
+        # Asked again on the socket that has it, the venue sends no new snapshot: what comes next is no first frame.
+        entry.first = entry.fresh = True
+    connection.put_claim(Claim(atom=entry.atom, key=entry.key, introduces=introduces, unanswered=unanswered))
+    if not late:
+        # After an unsubscribe of the same key, its late frames must not pass for the proof of the new one.
+        connection.routes[entry.wire_key] = entry
+
+
+def _begin_end(claim: Claim, now: float) -> None:
+    claim.attempts += 1
+    # Ends are counted, not writes: one answer is enough for an end that was written twice.
+    claim.unanswered += claim.attempts == 1
+    claim.deadline = now + ACK_DEADLINE

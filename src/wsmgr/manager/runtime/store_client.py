@@ -1,0 +1,52 @@
+"""Asking the store's writer: what is committed is on the disk when it returns, and a writer that is being restarted is waited for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from wsmgr.actors import CallError, CallExitError
+from wsmgr.manager.store.committer import Commit, Read
+from wsmgr.manager.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from wsmgr.manager.runtime.context import Context
+    from wsmgr.manager.store.changes import Change
+
+PATIENCE = 10.0
+RETRY = 0.1
+
+
+async def commit(context: Context, changes: list[Change]) -> None:
+    """Write changes.
+
+    Raises:
+        StoreError: They could not be written, or the store was not there for too long.
+    """
+    await _ask(context, Commit(tuple(changes)))
+
+
+async def read(context: Context, query: Read) -> Any:  # noqa: ANN401 - what the query returns
+    """Return what a query finds.
+
+    Raises:
+        StoreError: The store was not there for too long.
+    """
+    return await _ask(context, query)
+
+
+async def _ask(context: Context, request: Commit | Read) -> Any:  # noqa: ANN401 - what the writer answers
+    with anyio.move_on_after(PATIENCE):
+        while True:
+            writer = context.writer
+            try:
+                if writer is not None:
+                    return await writer.call(request, timeout=PATIENCE)
+            except CallExitError:
+                # It ended with this request; what it had not written is asked of the next one.
+                pass
+            except CallError as error:
+                raise StoreError(f"the store did not answer: {error}") from error
+            await anyio.sleep(RETRY)
+    raise StoreError(f"the store was not there for {PATIENCE:g} s; see `wsmgr events` and the log")

@@ -1,0 +1,154 @@
+"""What all methods of the facade share: the account or asset that is meant, and the table of feeds."""
+
+from __future__ import annotations
+
+import difflib
+from inspect import signature
+from itertools import count
+from typing import TYPE_CHECKING, cast
+
+from wsmgr.manager.model.errors import ParameterError, UsageError
+from wsmgr.manager.model.subscription_type import Parameter, ParameterKind
+from wsmgr.manager.venues.hyperliquid.subscriptions.feed import Feed, FeedNotFoundError, FeedQueue
+from wsmgr.manager.venues.hyperliquid.subscriptions.host import FeedOptions
+from wsmgr.manager.venues.hyperliquid.subscriptions.names import METHODS, snake_case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from wsmgr.manager.venues.hyperliquid.info import HasAddress
+    from wsmgr.manager.venues.hyperliquid.subscriptions.feed import Queue
+    from wsmgr.manager.venues.hyperliquid.subscriptions.host import Handle, Host, NamesAssets
+
+_ADDRESS = Parameter(name="address", kind=ParameterKind.ADDRESS)
+
+
+class Feeds:
+    """The base of the facade.
+
+    Args:
+        host: What makes the subscriptions.
+        universe: What knows the assets' names.
+        address: The account that is meant where a call names none.
+
+    Raises:
+        ParameterError: The address is none.
+    """
+
+    def __init__(self, host: Host, universe: NamesAssets, address: str | None = None) -> None:
+        """Subscribe to nothing yet."""
+        self._host = host
+        self._universe = universe
+        self._address: str | None = None if address is None else _ADDRESS.parse("subscriptions", address)
+        self._handles: dict[int, Handle] = {}
+        self._numbers = count()
+
+    async def unsubscribe(self, sid: int, /) -> None:
+        """End a feed. Its subscription goes on for its other consumers, and for a linger after the last one.
+
+        Args:
+            sid: The feed's id.
+
+        Raises:
+            FeedNotFoundError: There is none with this id, or it was ended already; nothing else is touched.
+        """
+        handle = self.handle(sid)
+        del self._handles[sid]
+        await handle.unsubscribe()
+
+    def unsubscribe_all(self) -> None:
+        """End all feeds of this client, without waiting for anything."""
+        handles = list(self._handles.values())
+        self._handles.clear()
+        for handle in handles:
+            handle.release()
+
+    def handle(self, sid: int, /) -> Handle:
+        """Return the consumer behind a feed, a `wsmgr.Subscription`: its key, state, last message and metrics.
+
+        Raises:
+            FeedNotFoundError: There is none with this id, or it was ended already.
+        """
+        found = self._handles.get(sid)
+        if found is None:
+            raise FeedNotFoundError(sid)
+        return found
+
+    async def _feed(
+        self, method: str, queue: Queue | None, options: FeedOptions, **values: object
+    ) -> Feed[Queue]:
+        self._check(method, queue, options)
+        return await self._subscribe(method, queue, options, values)
+
+    async def _feed_of_coin(
+        self,
+        method: str,
+        asset: str | int | None,
+        coin: str | None,
+        queue: Queue | None,
+        options: FeedOptions,
+        **values: object,
+    ) -> Feed[Queue]:
+        self._check(method, queue, options)
+        found = await self._coin(method, asset, coin)
+        return await self._subscribe(method, queue, options, {**values, "coin": found})
+
+    async def _feed_of_user(
+        self,
+        method: str,
+        address: str | None,
+        account: HasAddress | None,
+        queue: Queue | None,
+        options: FeedOptions,
+        **values: object,
+    ) -> Feed[Queue]:
+        self._check(method, queue, options)
+        user = self._user(method, address, account)
+        return await self._subscribe(method, queue, options, {**values, "user": user})
+
+    async def _coin(self, method: str, asset: str | int | None, coin: str | None) -> str:
+        if asset is not None and coin is not None:
+            raise UsageError(f"{method}: asset and coin are both given; give one of them")
+        if asset is not None:
+            return await self._universe.coin(asset)
+        if coin is None:
+            raise UsageError(f"{method}: neither asset nor coin is given; give one of them")
+        return coin
+
+    def _user(self, method: str, address: str | None, account: HasAddress | None) -> str:
+        if address is not None and account is not None:
+            raise UsageError(f"{method}: address and account are both given; give one of them")
+        found = account.address if account is not None else self._address if address is None else address
+        if found is None:
+            raise UsageError(
+                f"{method}: no account is named; give address= or account=, here or to the client"
+            )
+        return found
+
+    async def _subscribe(
+        self, method: str, queue: Queue | None, options: FeedOptions, values: Mapping[str, object]
+    ) -> Feed[Queue]:
+        found = METHODS[method]
+        wire = {snake_case(each.name): each.name for each in found.parameters}
+        params = {wire[name]: value for name, value in values.items() if value is not None}
+        handle = await self._host.subscribe(found.name, params, queue=queue, options=options)
+        sid = next(self._numbers)
+        self._handles[sid] = handle
+        # Without a queue the caller's type is that of its own one.
+        return Feed(sid, cast("Queue", FeedQueue(handle)) if queue is None else queue)
+
+    def _check(self, method: str, queue: object, options: Iterable[str]) -> None:
+        if queue is not None and not callable(getattr(queue, "put_nowait", None)):
+            raise UsageError(
+                f"{method}: queue={queue!r} has no put_nowait; give an asyncio.Queue or an Inbox, or leave it away"
+            )
+        for name in options:
+            if name not in FeedOptions.__optional_keys__:
+                parameters = signature(getattr(self, method)).parameters.values()
+                own = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+                takes = [*own, *FeedOptions.__annotations__]
+                near = difflib.get_close_matches(snake_case(name), takes, n=1)
+                meant = f"did you mean {near[0]!r}? " if near else ""
+                raise ParameterError(
+                    f"{method}: there is no parameter {name!r}; {meant}it takes {', '.join(takes)}"
+                )
