@@ -18,12 +18,15 @@ from wsmgr import (
     SubscriptionClosedError,
     UnknownVenueError,
     UsageError,
+    WsmgrError,
 )
 from wsmgr.actors.testing import check_leaks
 from wsmgr.manager.hyperliquid.reach import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.conftest import StartSimulator
 
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
 
@@ -148,6 +151,19 @@ async def test_a_call_does_not_wait_for_ever(simulator: SimulatorThread) -> None
             ManagerClosedError, match=r"did not run within 0.05 s; use it inside `async with client.run"
         ):
             await client.subscriptions.trades(coin="BTC", timeout=0.05)
+
+
+async def test_a_universe_that_does_not_come_is_said(start_simulator: StartSimulator) -> None:
+    """Within the call's own deadline."""
+    simulator = start_simulator("mute=post")
+    client = client_of(simulator)
+    with anyio.fail_after(10):
+        async with client.run():
+            with pytest.raises(
+                WsmgrError, match=r"was not loaded within 0.3 s, and 'BTC' is looked up in it"
+            ):
+                await client.subscriptions.trades(asset="BTC", timeout=0.3)
+            await client.subscriptions.trades(coin="BTC")
 
 
 async def test_the_wait_for_the_client_is_part_of_the_deadline() -> None:

@@ -8,6 +8,7 @@ import anyio
 
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
+from wsmgr.manager.venues.hyperliquid.universe import UniverseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from wsmgr.manager.venues.dialect import RequestKind
     from wsmgr.manager.venues.hyperliquid.exchange import Account as TradingAccount
     from wsmgr.manager.venues.hyperliquid.subscriptions import FeedOptions
-    from wsmgr.manager.venues.hyperliquid.universe import Universe, UniverseLoader
+    from wsmgr.manager.venues.hyperliquid.universe import Universe
 
 
 class Host:
@@ -60,16 +61,23 @@ class Names:
     def __init__(self, place: Place) -> None:
         self._place = place
 
-    async def coin(self, name: str | int) -> str:
-        """Return what the wire calls an asset."""
-        return await (await self._loader()).coin(name)
+    async def coin(self, name: str | int, *, timeout: float = REQUEST_TIMEOUT) -> str:
+        """Return what the wire calls an asset.
+
+        Raises:
+            UniverseError: It could not be looked up in time.
+        """
+        deadline = anyio.current_time() + timeout
+        desk = await self._place.desk(timeout)
+        with anyio.move_on_after(deadline - anyio.current_time()):
+            return await desk.universe.coin(name)
+        raise UniverseError(
+            f"the universe of Hyperliquid was not loaded within {timeout:g} s, and {name!r} is looked up in it"
+        )
 
     async def universe(self) -> Universe:
         """Return the whole universe."""
-        return await (await self._loader()).universe()
-
-    async def _loader(self) -> UniverseLoader:
-        return (await self._place.desk(REQUEST_TIMEOUT)).universe
+        return await (await self._place.desk(REQUEST_TIMEOUT)).universe.universe()
 
 
 class Trader:

@@ -100,6 +100,19 @@ class Notebook:
         return cast("Handle", self.consumers[-1])
 
 
+class Universe:
+    """The venue's universe, and how long it may take."""
+
+    def __init__(self, requester: ScriptedRequester) -> None:
+        self._loader = UniverseLoader(requester, path=None, wall=lambda: 1_800_000_000.0)
+        self.timeouts: list[float] = []
+
+    async def coin(self, name: str | int, *, timeout: float) -> str:
+        self.timeouts.append(timeout)
+        await anyio.sleep(0.02)
+        return await self._loader.coin(name)
+
+
 @pytest.fixture
 def host() -> Notebook:
     return Notebook()
@@ -111,12 +124,12 @@ def asked() -> ScriptedRequester:
 
 
 @pytest.fixture
-def universe(asked: ScriptedRequester) -> UniverseLoader:
-    return UniverseLoader(asked, path=None, wall=lambda: 1_800_000_000.0)
+def universe(asked: ScriptedRequester) -> Universe:
+    return Universe(asked)
 
 
 @pytest.fixture
-def streams(host: Notebook, universe: UniverseLoader) -> Subscriptions:
+def streams(host: Notebook, universe: Universe) -> Subscriptions:
     return Subscriptions(host, universe)
 
 
@@ -146,6 +159,20 @@ async def test_an_asset_is_looked_up(
     """A perpetual, a spot pair, one of a builder's dex, or a number."""
     await streams.active_asset_ctx(asset=asset)
     assert [("activeAssetCtx", {"coin": coin})] == host.asked
+
+
+async def test_looking_an_asset_up_is_part_of_the_deadline(
+    streams: Subscriptions, host: Notebook, universe: Universe
+) -> None:
+    """What is left of it is the subscription's."""
+    for timeout in (1.0, 0.01):
+        await streams.trades(asset="BTC", timeout=timeout)
+    await streams.trades(asset="BTC")
+    assert [1.0, 0.01, 30.0] == universe.timeouts
+    first, second, third = (cast("float", options["timeout"]) for options in host.options)
+    assert 0 < first < 0.99
+    assert 0 == second
+    assert 25 < third < 29.99
 
 
 async def test_parameters_go_on_the_wire_by_the_names_of_the_catalog(
@@ -186,7 +213,7 @@ async def test_a_coin_and_an_asset_are_not_both_given_and_not_both_left_out(
 
 
 async def test_an_account_is_named_by_address_by_account_or_by_the_client(
-    host: Notebook, universe: UniverseLoader
+    host: Notebook, universe: Universe
 ) -> None:
     """In this order; both at once, and none at all, are errors."""
     streams = Subscriptions(host, universe, ALICE.upper().replace("X", "x"))
@@ -242,7 +269,7 @@ async def test_a_queue_is_used_and_returned(streams: Subscriptions, host: Notebo
 
 
 async def test_ids_are_numbers_of_this_client(
-    streams: Subscriptions, host: Notebook, universe: UniverseLoader
+    streams: Subscriptions, host: Notebook, universe: Universe
 ) -> None:
     """From 0; a refusal uses none up; two consumers of one stream have two; another client begins anew."""
     ids = [(await streams.trades(coin="BTC")).id, (await streams.trades(coin="BTC")).id]

@@ -7,8 +7,11 @@ from inspect import signature
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
+import anyio
+
 from wsmgr.manager.model.errors import ParameterError, UsageError
 from wsmgr.manager.model.subscription_type import Parameter, ParameterKind
+from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
 from wsmgr.manager.venues.hyperliquid.subscriptions.feed import Feed, FeedNotFoundError, FeedQueue
 from wsmgr.manager.venues.hyperliquid.subscriptions.host import FeedOptions
 from wsmgr.manager.venues.hyperliquid.subscriptions.names import METHODS, snake_case
@@ -90,8 +93,15 @@ class Feeds:
         **values: object,
     ) -> Feed[Queue]:
         self._check(method, queue, options)
-        found = await self._coin(method, asset, coin)
-        return await self._subscribe(method, queue, options, {**values, "coin": found})
+        if asset is not None and coin is not None:
+            raise UsageError(f"{method}: asset and coin are both given; give one of them")
+        if asset is not None:
+            deadline = anyio.current_time() + (timeout := options.get("timeout", REQUEST_TIMEOUT))
+            coin = await self._universe.coin(asset, timeout=timeout)
+            options = {**options, "timeout": max(0.0, deadline - anyio.current_time())}
+        if coin is None:
+            raise UsageError(f"{method}: neither asset nor coin is given; give one of them")
+        return await self._subscribe(method, queue, options, {**values, "coin": coin})
 
     async def _feed_of_user(
         self,
@@ -105,15 +115,6 @@ class Feeds:
         self._check(method, queue, options)
         user = self._user(method, address, account)
         return await self._subscribe(method, queue, options, {**values, "user": user})
-
-    async def _coin(self, method: str, asset: str | int | None, coin: str | None) -> str:
-        if asset is not None and coin is not None:
-            raise UsageError(f"{method}: asset and coin are both given; give one of them")
-        if asset is not None:
-            return await self._universe.coin(asset)
-        if coin is None:
-            raise UsageError(f"{method}: neither asset nor coin is given; give one of them")
-        return coin
 
     def _user(self, method: str, address: str | None, account: HasAddress | None) -> str:
         if address is not None and account is not None:

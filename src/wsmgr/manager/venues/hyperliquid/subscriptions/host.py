@@ -124,10 +124,10 @@ class Host(Protocol):
 class NamesAssets(Protocol):
     """What knows the assets' names: the venue's universe."""
 
-    async def coin(self, name: str | int) -> str:
+    async def coin(self, name: str | int, *, timeout: float) -> str:
         """Return what the wire calls an asset.
 
         Raises:
-            WsmgrError: There is no such asset, or the universe could not be loaded.
+            WsmgrError: There is no such asset, or the universe could not be loaded in time.
         """
         ...
