@@ -6,10 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from wsmgr.manager.config import load_config
+from wsmgr.manager.venues.dialects import dialect_named
 
 if TYPE_CHECKING:
     from tests.conftest import StartSimulator
@@ -49,3 +53,20 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     """A link to a file of the project names one that is there."""
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert [] == missing
+
+
+CONFIGURATIONS = [
+    pytest.param(found[1], id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    for number, found in enumerate(
+        re.finditer(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL), 1
+    )
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_a_configuration_of_the_documentation_can_be_used(text: str) -> None:
+    """Every type and setting in it is known, and fits."""
+    config = load_config(tomllib.loads(text), venues=(), environ={})
+    for venue in config.venues:
+        dialect_named(venue.dialect, venue.types)

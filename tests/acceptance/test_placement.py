@@ -116,7 +116,7 @@ async def test_an_address_in_another_case_is_the_same_user(start_simulator: Star
     address = "0xABCDEF" + "0" * 34
     async with Manager(url=simulator.address.url) as manager:
         first = await manager.subscribe("userFills", user=address)
-        second = await manager.subscribe("userFills", user=address.lower().replace("0x", "0x"))
+        second = await manager.subscribe("userFills", user=address.lower())
         third = await manager.subscribe("openOrders", user="0x" + address[2:].swapcase())
         assert first.id == second.id
         assert {each.connection for each in manager.list_subscriptions()} == {

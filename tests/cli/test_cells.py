@@ -35,8 +35,27 @@ def test_text_of_a_value(value: object, expected: str) -> None:
 
 
 def test_words_of_a_venue_cannot_steer_the_terminal() -> None:
-    """An error text with escape sequences is shown, not obeyed."""
-    assert "refused  [2J now" == cells.text("refused \x1b[2J now")
+    """An error text with escape sequences is shown, not obeyed; also in a list, and in the name of a pair."""
+    assert r"refused \x1b[2J now" == cells.text("refused \x1b[2J now")
+    assert r"a,\x9b2J" == cells.text(["a", "\x9b2J"])
+    assert r"a\x07=b\n" == cells.pairs({"a\x07": "b\n"})
+    assert r"no\nwsmgr: sent\r\u202e\x00\ud800" == cells.printable("no\nwsmgr: sent\r\u202e\x00\ud800")
+    assert "µ …" == cells.printable("µ …")
+    assert "a\n\\x1bb\n" == cells.printable_lines("a\n\x1bb\n")
+
+
+def test_what_a_venue_says_at_length_is_cut_in_the_middle() -> None:
+    """500 characters, with the advice that stands at the end; whole where that is asked for."""
+    said = "refused: " + "x" * 20_000 + "; ask the venue"
+    assert (500, True, True) == (
+        len(cells.words(said)),
+        cells.words(said).startswith("refused: x"),
+        cells.words(said).endswith("x; ask the venue"),
+    )
+    assert cells.words(said) == cells.text(said)
+    assert 500 == len(cells.words("\x1b" * 400))
+    assert said == cells.words(said, whole=True)
+    assert "x" * 500 == cells.words("x" * 500)
 
 
 def test_a_time_is_shown_in_utc() -> None:

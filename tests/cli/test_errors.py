@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from wsmgr.cli.errors import CommandError, NoDaemonError, explained, guarded
-from wsmgr.manager.daemon.errors import DaemonError
+from wsmgr.cli.errors import CommandError, NoDaemonError, explained, guarded, say
+from wsmgr.manager.daemon.errors import DaemonError, DaemonStartError
 from wsmgr.manager.model.errors import (
     ActionForbiddenError,
     NotFoundError,
@@ -61,6 +61,58 @@ def problem(kind: str, status: int) -> DaemonError:
 def test_an_error_has_the_same_exit_code_with_a_daemon_and_without(error: Exception, code: int) -> None:
     """Scripts act on the codes: they are the contract."""
     assert (str(error), code) == explained(error)
+
+
+FORGED = "\x1b[2J\x1b]0;pwned\x07no\nwsmgr: sent ok\r\u202e\x00"
+SAID = FORGED + "x" * 20_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestRefusedError(SAID),
+        RejectedError("trades?coin=NOSUCH", SAID),
+        OutcomeUnknownError(SAID),
+        SubscribeTimeoutError("trades", "pending", SAID),
+        DaemonError({"status": 409, "detail": f"the venue refused the request: {SAID}"}),
+        OSError(SAID),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_words_of_a_venue_are_one_short_line_without_control_characters(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They cannot forge a line of ours or steer the terminal; `--json` has them whole."""
+    for whole in (False, True):
+        guarded(fails(error), verbose=False, whole=whole)
+        words = capsys.readouterr().err
+        assert words.startswith("wsmgr: ")
+        assert words.endswith("\n")
+        assert words[:-1].isprintable()
+        assert whole == (len(words) > 20_000)
+        assert whole or len(words) == len("wsmgr: ") + 500 + 1
+
+
+@pytest.mark.parametrize("error", [CommandError(SAID), ParameterError(SAID)], ids=["command", "usage"])
+def test_what_was_asked_for_wrongly_is_shown_whole_and_printable(error: Exception) -> None:
+    """What people have typed, and what to do about it, is never cut."""
+    message, _ = explained(error)
+    assert message is not None
+    assert message.isprintable()
+    assert len(message) > 20_000
+
+
+def test_the_last_lines_of_a_daemons_log_stay_lines() -> None:
+    """They can be read, and steer no terminal."""
+    assert ("it ended:\nlevel=error\n\\x1b[2J", 1) == explained(
+        DaemonStartError("it ended:\nlevel=error\n\x1b[2J")
+    )
+
+
+def test_nothing_that_is_told_holds_a_control_character(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is said by whom: lines are all that there is."""
+    say("one\n\x1b[2Jtwo\x9b")
+    assert "one\n\\x1b[2Jtwo\\x9b\n" == capsys.readouterr().err
 
 
 def fails(error: BaseException) -> Any:

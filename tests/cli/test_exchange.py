@@ -430,6 +430,46 @@ def test_a_daemon_that_says_nothing_more_leaves_the_outcome_unknown(
     assert "its outcome is unknown" in outcome.err
 
 
+FORGED = "\x1b[2J\x1b]0;pwned\x07no\nwsmgr: sent ok\r\u202e\x9b\x00" + "x" * 20_000
+
+
+@pytest.mark.parametrize("json_wanted", [False, True])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"outcome": "refused", "words": FORGED},
+        {"outcome": "unknown", "why": FORGED},
+        {"outcome": "answered", "data": {"type": "order", "data": {"statuses": [{"error": FORGED}]}}},
+    ],
+    ids=lambda answer: answer["outcome"],
+)
+def test_the_words_of_a_venue_cannot_forge_a_line_or_steer_the_terminal(
+    answer: dict[str, Any], json_wanted: bool, state_dir: Path, spawn: Spawn
+) -> None:
+    """They are one line of 500 characters at most; `--json` has all of them, on stdout or on stderr."""
+    state_dir.mkdir(mode=0o700)
+    body = json.dumps(answer).encode()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    options = ["--json"] if json_wanted else []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(PATIENCE)
+        listener.bind(str(state_dir / "wsmgr.sock"))
+        listener.listen()
+        process = spawn("exchange", "cancel", "-p", "asset=BTC", "-p", "order_id=1", "--yes", *options)
+        listener.accept()[0].close()  # it looks whether somebody is there
+        daemon, _ = listener.accept()
+        with daemon:
+            assert b"POST /v1/requests" in daemon.recv(65536)
+            daemon.sendall(head + body)
+            outcome = process.outcome()
+    _, words = outcome.err.rstrip("\n").split("\n")
+    assert words.isprintable()
+    assert r"\x1b[2J\x1b]0;pwned\x07no\nwsmgr: sent ok" in words
+    if outcome.out:
+        assert answer["data"] == outcome.document
+    assert (json_wanted and not outcome.out) == (len(words) > 600)
+
+
 def test_alone_it_lists_what_can_be_done(cli: Cli) -> None:
     """Every action, by both of its names, with its parameters and whether it needs `transfers`."""
     rows = {row["method"]: row for row in cli("exchange", "--json").document}

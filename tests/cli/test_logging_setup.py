@@ -87,3 +87,21 @@ def test_an_embedded_manager_is_silent_but_for_errors(capsys: pytest.CaptureFixt
     LOG.error("a bug")
     (line,) = capsys.readouterr().err.splitlines()
     assert "a bug" in line
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_words_of_a_venue_cannot_forge_a_line_or_steer_a_terminal(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a field, in a text, and in an error's traceback."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    words = "\x9b2J\x07no\nlevel=info\r\u202e"
+    logging_setup.configure(level=logging.INFO)
+    LOG.info("refusal ...", extra={"kind": "refusal", "fields": {"words": words}})
+    LOG.warning("the venue said: %s", words)
+    assert 2 == len(capsys.readouterr().err.splitlines())
+    log_failure(ValueError(words))
+    LOG.warning("the venue said: %s", words)
+    written = capsys.readouterr().err
+    assert r"\x9b2J\x07no" in written
+    assert not {"\x9b", "\x07", "\r", "\u202e"} & set(written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from contextlib import closing
@@ -35,3 +36,18 @@ def test_a_json_document_is_one_line_in_a_pipe_and_indented_on_a_terminal(
     monkeypatch.setattr("wsmgr.cli.output.on_terminal", lambda: True)
     output.write_json([{"id": 1}])
     assert b'[\n  {\n    "id": 1\n  }\n]\n' == capsysbinary.readouterr().out
+
+
+def test_json_on_a_terminal_holds_no_control_characters(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Some terminals obey U+009B; the document means the same, and a pipe gets it as it is."""
+    said = {"words": "\x1b[2J \x7f\x9b2J \u202e \U000e0001 µ\n"}
+    output.write_json(said)
+    assert "\x9b" in capsysbinary.readouterr().out.decode()
+    monkeypatch.setattr("wsmgr.cli.output.on_terminal", lambda: True)
+    output.write_json(said)
+    shown = capsysbinary.readouterr().out.decode()
+    assert said == json.loads(shown)
+    assert shown.replace("\n", "").isprintable()
+    assert "µ" in shown

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wsmgr.cli.printing import Printer, told
+from wsmgr.cli.printing import Form, Printer, told
 from wsmgr.manager.runtime.lines import STOPPING
 
 KEY = "hyperliquid/l2Book?coin=BTC"
@@ -190,6 +190,59 @@ def test_an_interruption_is_told_with_the_time_of_the_next_attempt() -> None:
         KEY,
     )
     assert f"interrupted: {KEY}: closed by the peer; tried again at 2026-03-01T12:00:07Z" == words
+
+
+SAID = "\x1b[2J no\nthe venue accepted it \x9b" + "x" * 20_000
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("interrupted", "cause"),
+        ("gap", "reason"),
+        ("rejected", "error"),
+        ("failed", "error"),
+        ("closed", "by"),
+    ],
+)
+def test_the_words_of_a_venue_are_told_in_one_short_printable_line(name: str, member: str) -> None:
+    """They cannot forge a line or steer the terminal; with `--json` they are whole."""
+    forms: list[tuple[Form, int, int]] = [("people", 500, 600), ("json", 20_000, 21_000)]
+    for form, least, most in forms:
+        printer = Printer(form=form, label=KEY + "\x1b")
+        printer.lines([event(name, **{"duration": 1.0, member: SAID})])
+        (words,) = printer.take_said()
+        assert words.isprintable()
+        assert least < len(words) < most
+
+
+def test_what_was_waited_for_is_told_printable() -> None:
+    """The reason of a dial is the peer's own."""
+    printer = Printer(form="people")
+    printer.verdict(over=True, waits_for=SAID)
+    (words,) = printer.take_said()
+    assert words.isprintable()
+    assert len(words) < 600
+
+
+def test_lines_on_a_terminal_hold_no_control_characters() -> None:
+    """JSON may hold U+009B, which some terminals obey; a pipe gets the bytes as they are."""
+    line = message(data={"text": "~"}).replace(b"~", "\x9b2J".encode())
+    assert line + b"\n" == Printer(form="json").lines([line])
+    shown = Printer(form="json", width=80).lines([line])
+    assert json.loads(line) == json.loads(shown)
+    for form in ("json", "people"):
+        (words,) = Printer(form=form, width=2000).lines([line]).decode().splitlines()
+        assert words.isprintable()
+
+
+@pytest.mark.parametrize("form", ["json", "people"])
+def test_bytes_that_are_no_text_are_shown_with_a_mark(form: Any) -> None:
+    """A damaged frame ends no stream on a terminal."""
+    assert (
+        "\ufffd"
+        in Printer(form=form, width=2000).lines([message(data={"text": "~"}).replace(b"~", b"\xff")]).decode()
+    )
 
 
 @pytest.mark.parametrize("name", ["live", "resumed", "an event of a later version"])

@@ -7,9 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.manager.venues.hyperliquid.exchange.world import CLOID, ORDER, PARAMS, VAULT, Desk
-from wsmgr.cli.exchange import NEED_TRANSFERS, action_rows
+from tests.manager.venues.hyperliquid.exchange.world import CLOID, ORDER, PARAMS, VAULT, Desk, Names
+from wsmgr.cli.exchange import action_rows
 from wsmgr.cli.shown_action import shown, verdict
+from wsmgr.manager.venues.hyperliquid.universe import Universe
 
 
 def preview(method: str, params: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -38,10 +39,10 @@ def test_every_action_is_shown_with_what_it_is_given(method: str) -> None:
 
 @pytest.mark.parametrize("method", PARAMS)
 def test_the_list_marks_what_needs_transfers(method: str) -> None:
-    """The mark of the list is what the action itself says."""
+    """The mark of the list is that of the action itself."""
     found = preview(method, PARAMS[method])
     (row,) = [row for row in action_rows() if row["method"] == method]
-    assert found["transfer"] == row["transfers"] == (found["action"]["type"] in NEED_TRANSFERS)
+    assert found["transfer"] == row["transfers"]
     assert found["transfer"] == any("leave the account" in line for line in said(method, PARAMS[method]))
 
 
@@ -122,8 +123,50 @@ def test_what_the_account_itself_must_sign_is_told() -> None:
 
 def test_a_name_of_the_venue_cannot_write_to_the_terminal() -> None:
     """Escape sequences in a coin's name are shown, not obeyed."""
-    found = {**preview("cancel_order", PARAMS["cancel_order"]), "assets": ["B\x1b[2JTC"]}
-    assert "\x1b" not in shown(found, "hyperliquid")
+    asset = {"id": 0, "name": "B\x1b[2JTC", "coin": "B\x1b[2JTC"}
+    found = {**preview("cancel_order", PARAMS["cancel_order"]), "assets": [asset]}
+    assert r"  cancel:    order 1 of B\x1b[2JTC" in shown(found, "hyperliquid").splitlines()
+
+
+TWO_FOOS = Universe.read(
+    {"universe": [{"name": "BTC", "szDecimals": 5}]},
+    {
+        "tokens": [
+            {"name": name, "szDecimals": 2, "weiDecimals": 8, "index": index, "tokenId": f"0x{index}"}
+            for index, name in enumerate(("USDC", "FOO", "FOO"))
+        ],
+        "universe": [
+            {"name": "@5", "tokens": [1, 0], "index": 5},
+            {"name": "@9", "tokens": [2, 0], "index": 9},
+        ],
+    },
+    [None],
+)
+
+
+@pytest.mark.parametrize("names", [("@5", "@9", "BTC"), ("BTC", "@9", "@5"), (10009, "BTC", "@9")])
+def test_two_pairs_of_one_name_are_told_apart(names: tuple[str | int, ...]) -> None:
+    """Anybody can make a token of any name: each order is shown with its own asset, by its number, never by its place."""
+    names_at_the_venue = {"@5": "FOO/USDC (@5)", "@9": "FOO/USDC (@9)", 10009: "FOO/USDC (@9)", "BTC": "BTC"}
+    expected = [names_at_the_venue[name] for name in names]
+    orders = [{**ORDER, "asset": name, "size": "1", "limit_price": "3"} for name in names]
+    found = anyio.run(
+        lambda: Desk(names=Names(universe=TWO_FOOS)).desk.preview("place_orders", {"order_requests": orders})
+    )
+    lines = shown(found, "hyperliquid").splitlines()
+    assert expected == [
+        line.partition("buy 1 ")[2].partition(" at 3")[0] for line in lines if "order: " in line
+    ]
+    assert f"  assets:    {', '.join(dict.fromkeys(expected))}" in lines
+
+
+def test_a_pair_is_shown_with_the_name_that_the_wire_has_for_it() -> None:
+    """Two tokens may have one name, now or tomorrow; an asset that the list does not have is shown by its number."""
+    found = preview("cancel_order", {"asset": "HYPE/USDC", "order_id": 1})
+    assert "  cancel:    order 1 of HYPE/USDC (@107)" in shown(found, "hyperliquid").splitlines()
+    assert "order 1 of asset 10107" in shown({**found, "assets": []}, "hyperliquid")
+    (line,) = [line for line in said("send_spot", PARAMS["send_spot"]) if line.startswith("  assets:")]
+    assert "  assets:    PURR (PURR:0xc1fb593aeffbeb02f85e0308e9956a90)" == line
 
 
 @pytest.mark.parametrize(

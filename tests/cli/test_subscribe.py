@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import TYPE_CHECKING, Any
+import threading
+from contextlib import ExitStack
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.cli.running import NOWHERE, Process
+from tests.cli.running import NOWHERE, Outcome, Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +36,41 @@ FIELDS = [
     "gap",
     "data",
 ]
+
+
+class Drained:
+    """A process whose stdout is read as it comes: a pipe that nobody reads fills up and stops the process."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._thread = threading.Thread(target=self._drain)
+        self._thread.start()
+
+    def line(self) -> dict[str, Any]:
+        """The next line of JSON; the end of stdout fails the test."""
+        line = self._lines.get()
+        assert line, f"stdout has ended; {self.process.outcome()}"
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def outcome(self) -> Outcome:
+        """Wait for its end; what has been read from it already is not in the outcome."""
+        left = b"".join(iter(self._lines.get, b""))
+        ended = self.process.outcome()
+        return Outcome(ended.code, left, ended.err.encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.signal(signal.SIGKILL)
+        self._thread.join()
+
+    def _drain(self) -> None:
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(b"")
 
 
 def read_lines(process: Process, count: int) -> list[bytes]:
@@ -185,25 +223,27 @@ def test_a_reader_goes_on_after_the_venue_was_lost_and_is_told_of_the_gap(
     daemon: Path, venue: SimulatorThread, spawn: Spawn
 ) -> None:
     """No silent loss: on stderr always, and among the lines where they are asked for. Ctrl-C ends each after a whole line."""
-    # Small frames: nothing here reads stdout for a while, and a full pipe would stop the reader.
     stream = ["--url", venue.address.url, "subscribe", "bbo", "--coin", "DOGE"]
-    alone = spawn("--no-attach", *stream, "--raw")
-    attached = spawn(*stream, "--json", "--events", state_dir=daemon)
-    raw = spawn(*stream, "--raw", state_dir=daemon)
-    readers = (alone, attached, raw)
-    for process in readers:
-        read_lines(process, 2)
-    venue.kill()
-    for process in readers:
-        read_until(process, b"gap of ")
-    events: list[dict[str, Any]] = []
-    while not any(event.get("event") == "gap" for event in events):
-        events.append(json.loads(attached.stdout.readline()))
-    (gap,) = (event for event in events if event.get("event") == "gap")
-    assert gap["reason"]
-    for process in readers:
-        read_lines(process, 2)
-        process.signal(signal.SIGINT)
-        outcome = process.outcome()
-        assert 130 == outcome.code, outcome
-        assert all(isinstance(line, dict) for line in outcome.lines)
+    with ExitStack() as stack:
+
+        def started(*arguments: str, **options: Path) -> Drained:
+            return stack.enter_context(Drained(spawn(*arguments, **options)))
+
+        alone = started("--no-attach", *stream, "--raw")
+        attached = started(*stream, "--json", "--events", state_dir=daemon)
+        raw = started(*stream, "--raw", state_dir=daemon)
+        readers = (alone, attached, raw)
+        for reader in readers:
+            reader.line()
+        venue.kill()
+        for reader in readers:
+            read_until(reader.process, b"gap of ")
+        told_at = json.loads(venue.request("POST", "/info", {"type": "exchangeStatus"}))["time"]
+        gap = next(line for line in iter(attached.line, None) if line.get("event") == "gap")
+        assert gap["reason"]
+        for reader in readers:
+            assert any(line["data"]["time"] > told_at for line in iter(reader.line, None) if "data" in line)
+            reader.process.signal(signal.SIGINT)
+            outcome = reader.outcome()
+            assert 130 == outcome.code, outcome
+            assert all(isinstance(line, dict) for line in outcome.lines)

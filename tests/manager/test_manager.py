@@ -31,7 +31,7 @@ from wsmgr.manager.store import queries
 from wsmgr.manager.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.conftest import StartSimulator
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
@@ -520,3 +520,35 @@ def tasks() -> set[int]:
 def descriptors() -> int:
     """Return how many file descriptors this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_two_tasks_may_wait_at_one_inbox_or_one_handle(simulator: SimulatorThread) -> None:
+    """Neither hides the other: each item goes to one of them, and nobody is left behind."""
+    inbox, found = Inbox(), list[object]()
+
+    async def take(get: Callable[[], Awaitable[object]]) -> None:
+        found.append(await get())
+
+    async with running(simulator) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC")
+        with anyio.fail_after(DEADLINE):
+            async with anyio.create_task_group() as group:
+                for _ in range(2):
+                    group.start_soon(take, inbox.get)
+                    group.start_soon(take, book.next)
+                await anyio.wait_all_tasks_blocked()
+                inbox.put_nowait(await book.next())
+                inbox.put_nowait(await book.next())
+    assert 4 == len(found)
+
+
+async def test_the_clients_names_stand_on_the_managers_own_venue(simulator: SimulatorThread) -> None:
+    """One client, whoever asks for it, so that the numbers of its feeds are its own."""
+    async with running(simulator) as manager:
+        assert manager.hyperliquid is manager.hyperliquid
+        sid, queue = await manager.hyperliquid.subscriptions.l2_book(coin="BTC")
+        message = await queue.get()
+        assert isinstance(message, Message)
+        assert "BTC" == message.data["coin"]
+        await manager.hyperliquid.subscriptions.unsubscribe(sid)
+        assert "BTC" in (await manager.hyperliquid.info.all_mids()).unwrap()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from wsmgr import Manager
-from wsmgr.manager.model.errors import ManagerClosedError, RequestNotSentError, UsageError
+from wsmgr.actors import Killed, resume, suspend
+from wsmgr.manager.model.errors import (
+    ManagerClosedError,
+    QuotaError,
+    RequestNotSentError,
+    UsageError,
+)
 from wsmgr.manager.model.outcome import Answered, Outcome, Refused, Unknown
-from wsmgr.manager.model.requests import Progress
 from wsmgr.manager.venues.hyperliquid.simulator import Limits
 
 if TYPE_CHECKING:
@@ -98,6 +104,7 @@ async def test_no_answer_in_time_leaves_the_outcome_unknown_and_a_late_one_is_gi
     """The next request gets its own answer."""
     simulator = start_simulator("slow_post=1")
     async with Manager(url=simulator.address.url) as manager:
+        (await manager.request("info", MIDS)).unwrap()
         late = await manager.request("info", MIDS, timeout=0.5)
         assert Unknown("no answer came within 0.5 s") == late
         book = (await manager.request("info", {"type": "l2Book", "coin": "ETH"})).unwrap()
@@ -228,16 +235,11 @@ async def test_a_request_that_is_given_up_on_its_way_to_the_socket_is_not_writte
     simulator = start_simulator()
     async with Manager(url=simulator.address.url) as manager:
         (await manager.request("info", MIDS)).unwrap()
-        requests = manager.engine.venue(None).model.requests
-        async with anyio.create_task_group() as group:
-            group.start_soon(manager.request, "info", {"type": "l2Book", "coin": "BTC"})
-            while not requests.in_flight:
-                await anyio.lowlevel.checkpoint()
-            (handed,) = requests.in_flight.values()
-            assert Progress.HANDED is handed.progress
-            requests.give_up(handed, "its caller gave up", 0.0)
-            group.cancel_scope.cancel()
-        assert ({}, {}) == (requests.in_flight, requests.waiting)
+        (session,) = manager.engine.venue(None).sessions.values()
+        await suspend(session)
+        with pytest.raises(RequestNotSentError, match="on its way to the socket"):
+            await manager.request("info", {"type": "l2Book", "coin": "BTC"}, timeout=0.2)
+        await resume(session)
         (await manager.request("info", MIDS)).unwrap()
     assert 2 == len(posts(simulator))
 
@@ -259,3 +261,129 @@ async def test_a_request_whose_session_is_gone_waits_for_the_next(start_simulato
             venue.sessions.update(sessions)
             manager.engine.context.serve(venue)
     assert 2 == len(posts(simulator))
+
+
+@pytest.mark.parametrize("payload", [{"x": "\ud800"}, {"x": object()}, {("a", "b"): 1}])
+async def test_a_payload_that_cannot_be_written_is_refused_and_harms_nobody(
+    start_simulator: StartSimulator, payload: dict[Any, object]
+) -> None:
+    """What one caller gets wrong never costs another's stream."""
+    simulator = start_simulator(rate=20)
+    async with Manager(url=simulator.address.url) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC", wait="live")
+        for _ in range(5):
+            with pytest.raises(UsageError, match="cannot be written as JSON"):
+                await manager.request("info", {"type": "somethingNew", **payload})
+        (await manager.request("info", MIDS)).unwrap()
+        assert "live" == book.state
+
+
+async def test_requests_go_on_after_their_actor_was_killed(start_simulator: StartSimulator) -> None:
+    """What it had handed over and nobody had written is handed over again, and written once."""
+    simulator = start_simulator()
+    async with Manager(url=simulator.address.url) as manager:
+        (await manager.request("info", MIDS)).unwrap()
+        venue = manager.engine.venue(None)
+        (session,) = venue.sessions.values()
+        await suspend(session)
+        async with anyio.create_task_group() as group:
+            group.start_soon(manager.request, "info", MIDS)
+            with anyio.fail_after(PATIENCE):
+                while not venue.model.requests.in_flight:  # noqa: ASYNC110 - a plain object tells nobody
+                    await anyio.sleep(0.01)
+            assert venue.requests is not None
+            venue.requests.exit(Killed())
+            await anyio.wait_all_tasks_blocked()
+            await resume(session)
+    assert 2 == len(posts(simulator))
+
+
+async def test_a_request_that_waits_when_the_manager_is_left_hears_so_at_once() -> None:
+    """It was never written, so nothing was changed; nobody waits for a manager that is gone."""
+    manager = Manager(url="ws://127.0.0.1:9/ws")
+    heard: list[str] = []
+
+    async def ask() -> None:
+        with pytest.raises(ManagerClosedError) as closed:
+            await manager.request("info", MIDS, timeout=60.0)
+        heard.append(str(closed.value))
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group, manager:
+            group.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+    assert ["the manager was left before the request was written"] == heard
+
+
+async def test_a_place_at_the_gate_that_is_given_up_goes_to_who_waits(
+    start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else happens on the socket that could wake the one that waits."""
+    monkeypatch.setattr("wsmgr.manager.model.requests.FORGOTTEN_AFTER", 0.3)
+    simulator = start_simulator("slow_post=60")
+    quotas = {"venues": {"hyperliquid": {"quotas": {"requests_in_flight": 1}}}}
+    async with (
+        Manager(url=simulator.address.url, config=quotas) as manager,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(partial(manager.request, "info", MIDS, timeout=0.3))
+        await until_received(simulator, 1)
+        group.start_soon(partial(manager.request, "info", {"type": "meta"}, timeout=5.0))
+        await until_received(simulator, 2)
+        group.cancel_scope.cancel()
+
+
+async def test_a_request_takes_the_connection_that_is_ready(start_simulator: StartSimulator) -> None:
+    """A first connection that cannot be dialled holds up no cancel while another one stands."""
+    simulator = start_simulator()
+    async with Manager(url=simulator.address.url) as manager:
+        await manager.subscribe("l2Book", coin="BTC")
+        await manager.subscribe("l2Book", coin="BTC", nSigFigs=5)
+        simulator.set_faults("http_503=30")
+        simulator.kill(1)
+        with anyio.fail_after(PATIENCE):
+            while "ready" == manager.connection_info()[0].state:  # noqa: ASYNC110 - nothing tells of it
+                await anyio.sleep(0.01)
+        (await manager.request("info", MIDS, timeout=5.0)).unwrap()
+
+
+async def test_a_request_that_no_socket_can_ever_take_is_refused_at_once(
+    start_simulator: StartSimulator,
+) -> None:
+    """The reserve is not for it, and waiting would free nothing."""
+    simulator = start_simulator()
+    quotas = {"venues": {"hyperliquid": {"quotas": {"connections": 2}}}}
+    async with Manager(url=simulator.address.url, config=quotas) as manager:
+        await manager.subscribe("explorerBlock")
+        with pytest.raises(QuotaError) as refused:
+            await manager.request("info", MIDS)
+        assert ("connections", 2, ("hyperliquid-1",)) == (
+            refused.value.quota,
+            refused.value.limit,
+            refused.value.held_by,
+        )
+
+
+async def test_a_connection_of_its_own_takes_requests_where_no_other_may_be_opened(
+    start_simulator: StartSimulator,
+) -> None:
+    """A venue on which every socket has an owner can still be told to cancel."""
+    simulator = start_simulator()
+    quotas = {"venues": {"hyperliquid": {"quotas": {"connections": 2}}}}
+    async with Manager(url=simulator.address.url, config=quotas) as manager:
+        await manager.subscribe("l2Book", coin="BTC", connection="dedicated")
+        (await manager.request("info", MIDS)).unwrap()
+
+
+async def test_a_request_that_waits_for_the_quota_of_messages_goes_out_when_it_refills(
+    start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else happens meanwhile that could wake it."""
+    monkeypatch.setattr("wsmgr.manager.model.quota.WINDOW", 1.0)
+    simulator = start_simulator()
+    quotas = {"venues": {"hyperliquid": {"quotas": {"messages_per_minute": 2}}}}
+    async with Manager(url=simulator.address.url, config=quotas) as manager:
+        for _ in range(2):
+            (await manager.request("info", MIDS)).unwrap()
+        assert manager.engine.venue(None).model.origin.messages.free(anyio.current_time()) == 0
+        (await manager.request("info", MIDS, timeout=PATIENCE)).unwrap()

@@ -9,8 +9,10 @@ import pytest
 
 from wsmgr.actors import ActorRef, Crash, Killed
 from wsmgr.manager.manager import Manager
+from wsmgr.manager.model.connection import ConnectionState
 
 if TYPE_CHECKING:
+    from tests.conftest import StartSimulator
     from wsmgr.manager.runtime.handle import Subscription
     from wsmgr.manager.runtime.views import TreeView
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
@@ -26,10 +28,11 @@ WISHES: list[tuple[str, dict[str, Any]]] = [
 ]
 VENUE = "core/venues/venue:hyperliquid"
 STAYS = (
+    f"{VENUE}/keeper",
     "store/writer",
     "core/caretaker",
     "core/origins/dialer",
-    f"{VENUE}/keeper",
+    f"{VENUE}/requests",
     "consumers",
     "edge",
     "drain",
@@ -140,3 +143,38 @@ async def test_a_venue_that_gives_up_says_so_at_once(simulator: SimulatorThread)
         assert "lost" == book.state
         assert ["disconnected"] == [view.state for view in manager.connection_info()]
         assert "venue_parked" in {event.kind for event in await manager.events()}
+
+
+async def test_a_connection_that_says_goodbye_while_its_venue_dies_is_dialled_anew(
+    simulator: SimulatorThread,
+) -> None:
+    """Nothing stands half closed for ever, with subscriptions that count as live."""
+    async with Manager(url=simulator.address.url) as manager:
+        book = await manager.subscribe("l2Book", coin="BTC", wait="live")
+        connection = manager.engine.venue(None).model.connections[0]
+        connection.state = ConnectionState.DRAINING
+        find(manager, f"{VENUE}/connections").exit(Killed())
+        with anyio.fail_after(DEADLINE):
+            while connection.socket < 2 or book.state != "live":  # noqa: ASYNC110 - nothing tells of both
+                await anyio.sleep(0.01)
+        assert 1 == manager.get_subscription(book.id).gaps
+
+
+async def test_sockets_that_do_not_say_goodbye_hold_up_nobody_else(start_simulator: StartSimulator) -> None:
+    """Each waits for its own peer; meanwhile others are opened and closed."""
+    simulator = start_simulator(rate=20)
+    async with Manager(url=simulator.address.url) as manager:
+        kept = await manager.subscribe("trades", coin="BTC", keep=True)
+        books = [await manager.subscribe("l2Book", coin="BTC", nSigFigs=figures) for figures in (2, 3, 4, 5)]
+        simulator.set_faults("half_open")
+        venue = manager.engine.venue(None)
+        empty = [each for each in venue.model.connections if kept.key not in str(each.members)]
+        for book in books:
+            await manager.unsubscribe(book.id)
+        for each in venue.model.connections:
+            each.leaving = not each.members
+        assert len(empty) >= 3
+        with anyio.fail_after(6.0):
+            manager.engine.context.look("hyperliquid")
+            while len(manager.connection_info()) > 1 or len(venue.supervisors) > 1:  # noqa: ASYNC110 - nothing tells of it
+                await anyio.sleep(0.05)

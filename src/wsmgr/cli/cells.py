@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
 NOTHING = "-"
+MAX_WORDS: Final = 500
+"""How many characters people are shown of what a venue says; `--json` has all of them."""
+_LEFT_OUT: Final = " … "
+_ENDING: Final = 150
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _KILO = 1000.0
 _ADDRESS = re.compile(r"(0x[0-9a-f]{4})[0-9a-f]{32}([0-9a-f]{4})")
@@ -21,14 +25,37 @@ def text(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return ",".join(map(str, cast(Sequence[object], value)))
+            return words(",".join(map(str, cast(Sequence[object], value))))
         case _:
-            return printable(str(value))
+            return words(str(value))
 
 
 def printable(value: str) -> str:
-    """Return text in one line without control characters: what a venue says must not steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in value)
+    r"""Return text in one line, control characters escaped (`\x1b`, `\n`): what a venue says must not steer a terminal."""
+    if value.isprintable():
+        return value
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in value
+    )
+
+
+def printable_lines(value: str) -> str:
+    """Return text with its lines as they are, and every other control character escaped."""
+    return "\n".join(map(printable, value.split("\n")))
+
+
+def words(value: str, *, whole: bool = False) -> str:
+    """Return what a venue says, printable and in one line of at most 500 characters; of a longer one the middle is left out.
+
+    Args:
+        value: What it says, or a sentence about that: advice at the end of it stays.
+        whole: Whether it is shown at any length.
+    """
+    shown = printable(value)
+    if whole or len(shown) <= MAX_WORDS:
+        return shown
+    return shown[: MAX_WORDS - len(_LEFT_OUT) - _ENDING] + _LEFT_OUT + shown[-_ENDING:]
 
 
 def key(value: object) -> str:
@@ -102,4 +129,4 @@ def size(value: object) -> str:
 
 def pairs(value: Mapping[str, object]) -> str:
     """Return a mapping as `name=value` pairs in one line."""
-    return " ".join(f"{name}={text(item)}" for name, item in value.items()) or NOTHING
+    return " ".join(f"{printable(name)}={text(item)}" for name, item in value.items()) or NOTHING

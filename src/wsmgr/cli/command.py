@@ -71,7 +71,8 @@ def _with_global_options(function: Callable[..., int | None]) -> Callable[..., N
     def run(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - what the command line says
         after = {name: values.pop(name) for name in OPTIONS}
         settings = merged(context.find_root().obj or {}, after)
-        raise typer.Exit(guarded(lambda: function(settings, **values), verbose=settings.verbose))
+        whole = bool(values.get("json"))
+        raise typer.Exit(guarded(lambda: function(settings, **values), verbose=settings.verbose, whole=whole))
 
     hints = get_type_hints(function, include_extras=True)
     own = list(inspect.signature(function).parameters.values())[1:]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from wsmgr.cli import output
+from wsmgr.cli import cells, output
 from wsmgr.cli.errors import FAILED, REFUSED, USAGE, CommandError, say
 from wsmgr.cli.shown_action import shown, verdict
 
@@ -60,5 +60,5 @@ def conclude(response: object) -> int:
     output.write_json(response)
     code, refused = verdict(response)
     for words in refused:
-        say(f"the venue refused: {words}")
+        say(f"the venue refused: {cells.words(words)}")
     return code

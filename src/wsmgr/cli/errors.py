@@ -20,6 +20,8 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
+from wsmgr.cli import cells
+
 DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
@@ -61,19 +63,20 @@ class NoDaemonError(CommandError):
 
 
 def say(message: str) -> None:
-    """Tell people something on stderr; where nobody listens any more that is no error."""
+    """Tell people something on stderr, in lines; where nobody listens any more that is no error."""
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(cells.printable_lines(message), file=sys.stderr, flush=True)
     except OSError:  # a closed pipe, or a terminal that has been closed
         _discard(2)
 
 
-def guarded(body: Callable[[], int | None], *, verbose: bool) -> int:
+def guarded(body: Callable[[], int | None], *, verbose: bool, whole: bool = False) -> int:
     """Run a command; return its exit code, after a message where it failed.
 
     Args:
         body: The command.
         verbose: Whether a bug shows its traceback.
+        whole: Whether a message has all that a venue said.
     """
     try:
         code = body()
@@ -84,7 +87,7 @@ def guarded(body: Callable[[], int | None], *, verbose: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the boundary: an error becomes a message and an exit code
-        message, code = explained(error)
+        message, code = explained(error, whole=whole)
         if message is not None:
             say(f"wsmgr: {message}")
         else:
@@ -93,9 +96,14 @@ def guarded(body: Callable[[], int | None], *, verbose: bool) -> int:
     return DONE if code is None else code
 
 
-def explained(error: Exception) -> tuple[str | None, int]:
-    """Return the message and the exit code of an error; without a message it is a bug."""
-    from wsmgr.manager.daemon.errors import DaemonError
+def explained(error: Exception, *, whole: bool = False) -> tuple[str | None, int]:
+    """Return the message and the exit code of an error; without a message it is a bug.
+
+    Args:
+        error: The error.
+        whole: Whether the message has all that a venue said; else at most 500 characters.
+    """
+    from wsmgr.manager.daemon.errors import DaemonError, DaemonStartError
     from wsmgr.manager.model.errors import (
         ActionForbiddenError,
         QuotaError,
@@ -107,21 +115,24 @@ def explained(error: Exception) -> tuple[str | None, int]:
 
     match error:
         case CommandError():
-            return str(error), error.code
-        case DaemonError():
-            return str(error), _BY_STATUS.get(error.status, FAILED)
+            return cells.printable(str(error)), error.code
         case UsageError():
-            return str(error), USAGE
+            return cells.printable(str(error)), USAGE
+        case DaemonStartError():
+            # Of several lines: the last ones of the daemon's log.
+            return cells.printable_lines(str(error)), FAILED
+        case DaemonError():
+            return cells.words(str(error), whole=whole), _BY_STATUS.get(error.status, FAILED)
         case RejectedError() | QuotaError() | RequestRefusedError() | ActionForbiddenError():
-            return str(error), REFUSED
+            return cells.words(str(error), whole=whole), REFUSED
         case WsmgrError() | OSError():
-            return str(error), FAILED
+            return cells.words(str(error), whole=whole), FAILED
         case _:
             return None, FAILED
 
 
 def _report_bug(error: Exception, *, verbose: bool) -> None:
-    say(f"wsmgr: this is a bug in wsmgr: {type(error).__name__}: {error}")
+    say(f"wsmgr: this is a bug in wsmgr: {type(error).__name__}: {cells.words(str(error))}")
     if verbose:
         say("".join(traceback.format_exception(error)).rstrip())
     else:

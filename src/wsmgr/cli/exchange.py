@@ -30,25 +30,6 @@ if TYPE_CHECKING:
     from wsmgr.manager.daemon.unix_client import DaemonClient
     from wsmgr.manager.model.outcome import Outcome
 
-NEED_TRANSFERS: Final = frozenset(
-    {
-        "usdSend",
-        "spotSend",
-        "withdraw3",
-        "usdClassTransfer",
-        "perpDexClassTransfer",
-        "cDeposit",
-        "cWithdraw",
-        "tokenDelegate",
-        "vaultTransfer",
-        "subAccountTransfer",
-        "createVault",
-        "approveAgent",
-        "approveBuilderFee",
-        "reserveRequestWeight",
-    }
-)
-"""Actions that a venue allows only with `transfers = true`, by their wire names."""
 COLUMNS: Final = (
     tables.Column("METHOD", "method"),
     tables.Column("ACTION", "action", rank=2),
@@ -148,7 +129,7 @@ def action_rows() -> list[dict[str, Any]]:
             "method": spec.name,
             "params": [each.name for each in spec.parameters],
             "required": [each.name for each in spec.parameters if each.required],
-            "transfers": spec.wire in NEED_TRANSFERS,
+            "transfers": spec.transfer,
             "doc": spec.doc,
         }
         for spec in CALLS.values()

@@ -79,6 +79,7 @@ EVENTS: Final = (
     Column("AT", "at", cells.clock),
     Column("LEVEL", "level", rank=3),
     Column("KIND", "kind"),
+    Column("ACTOR", "actor", folds=True, rank=4),
     Column("CONN", "connection", rank=2),
     Column("SUBSCRIPTION", "subscription_id", rank=1),
     Column("DETAIL", "detail", lambda detail: cells.pairs(detail or {}), folds=True),

@@ -6,9 +6,13 @@ between tables for people and plain text for programs; `NO_COLOR` is honoured (b
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from typing import Any
+from typing import Any, Final
+
+_CONTROL: Final = re.compile(r"[^\n -~]")
+"""What may be no printable character, in JSON that is laid out in lines."""
 
 
 def on_terminal() -> bool:
@@ -41,4 +45,20 @@ def write_json(value: Any) -> None:  # noqa: ANN401 - whatever msgspec encodes
     import msgspec
 
     encoded = msgspec.json.encode(value)
-    write((msgspec.json.format(encoded, indent=2) if on_terminal() else encoded) + b"\n")
+    write((printable_json(msgspec.json.format(encoded, indent=2)) if on_terminal() else encoded) + b"\n")
+
+
+def printable_json(document: bytes) -> bytes:
+    r"""Return JSON that means the same and holds no control characters but line feeds: they become escapes (`\u009b`).
+
+    JSON itself escapes those below the space; some terminals obey others too.
+    """
+    return _CONTROL.sub(_escaped, document.decode(errors="replace")).encode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))

@@ -15,6 +15,7 @@ from attrs import define, field
 from wsmgr.cli import cells
 from wsmgr.cli.errors import DONE, FAILED, REFUSED
 from wsmgr.cli.headline import headline
+from wsmgr.cli.output import printable_json
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.runtime.lines import STOPPING, is_event
 
@@ -33,7 +34,7 @@ class Printer:
         form: JSON lines, the venue's frames, or a line for people.
         events: Whether event lines are printed too, as JSON.
         count: How many messages are wanted; None for all.
-        width: How wide a line for people may be; None for any width.
+        width: How wide a line for people may be; None where stdout is no terminal.
         id: The subscription's id, as soon as that is known.
         label: What the stream is called on stderr: its subscription key, as soon as that is known.
         printed: How many messages have been printed.
@@ -66,7 +67,7 @@ class Printer:
                 self._event(line, printed)
                 continue
             self.printed += 1
-            printed.append(line if self.form == "json" else self._for_people(line))
+            printed.append(self._json(line) if self.form == "json" else self._for_people(line))
         return _with_line_feeds(printed)
 
     def frames(self, batch: Iterable[bytes]) -> bytes:
@@ -93,7 +94,7 @@ class Printer:
         if self.finished:
             return DONE
         if over:
-            why = f": {waits_for}" if waits_for and not self.printed else ""
+            why = f": {cells.words(waits_for)}" if waits_for and not self.printed else ""
             if self.count is not None:
                 self.said.append(f"the time is over after {self.printed} of {self.count} messages{why}")
                 return FAILED
@@ -116,7 +117,7 @@ class Printer:
             self.id = str(event["id"])
             self.label = str(event["subscription"]["key"])
             return
-        words = told(event, self.label)
+        words = told(event, self.label, whole=self.form == "json")
         if words is not None:
             self.said.append(words)
         match event["event"]:
@@ -129,7 +130,10 @@ class Printer:
             case _:
                 pass
         if self.events:
-            printed.append(line)
+            printed.append(self._json(line))
+
+    def _json(self, line: bytes) -> bytes:
+        return line if self.width is None else printable_json(line)
 
     def _for_people(self, line: bytes) -> bytes:
         message = msgspec.json.decode(line, type=_Shown)
@@ -141,7 +145,7 @@ class Printer:
         prices = headline(message.type, message.data)
         # Prices stand before the name, which is the same on every line: a narrow terminal cuts the end.
         parts = (
-            [when, *name, *marks, cells.printable(bytes(message.data).decode())]
+            [when, *name, *marks, cells.printable(bytes(message.data).decode(errors="replace"))]
             if prices is None
             else [when, *marks, cells.printable(prices), *name]
         )
@@ -166,30 +170,36 @@ class _Shown(msgspec.Struct):
     gap: dict[str, Any] | None = None
 
 
-def told(event: dict[str, Any], label: str) -> str | None:
+def told(event: dict[str, Any], label: str, *, whole: bool = False) -> str | None:
     """Return the words for stderr about an event, or None where it needs none.
 
     Args:
         event: The event, as an event line writes it.
         label: The subscription key.
+        whole: Whether it has all that the venue said; else at most 500 characters.
     """
+    label = cells.printable(label)
+
+    def said(member: str) -> str:
+        return cells.words(str(event[member]), whole=whole)
+
     match event["event"]:
         case "interrupted":
             again = event.get("next_attempt_at")
             when = f"; tried again at {cells.clock(again)}" if again else ""
-            return f"interrupted: {label}: {event['cause']}{when}"
+            return f"interrupted: {label}: {said('cause')}{when}"
         case "gap":
             missing = event.get("missing")
             count = "" if missing is None else f", {missing} messages missing"
-            return f"gap of {event['duration']:.1f} s on {label}: {event['reason']}{count}"
+            return f"gap of {event['duration']:.1f} s on {label}: {said('reason')}{count}"
         case "lagged":
             return f"{event['dropped']} messages of {label} were dropped: this consumer is too slow"
         case "rejected":
-            return f"the venue refused {label}: {event['error']}"
+            return f"the venue refused {label}: {said('error')}"
         case "failed":
-            return f"{label} ended: {event['error']}"
+            return f"{label} ended: {said('error')}"
         case "closed":
-            return f"{label} was ended: {event['by']}"
+            return f"{label} was ended: {said('by')}"
         case _:
             return None
 

@@ -25,6 +25,8 @@ _TIMES_IN_FORCE: Final = {
     "Alo": "add liquidity only",
 }
 _TRIGGERS: Final = {"tp": "take profit", "sl": "stop loss"}
+_Names = Mapping[int, str]
+"""The names of assets by the numbers that they have in the action."""
 _OF_EVERY_ACTION: Final = frozenset({"type", "nonce", "signatureChainId", "hyperliquidChain"})
 """Members that are told in words of their own, or are the same in every action that the account itself signs."""
 
@@ -37,13 +39,13 @@ def shown(preview: Mapping[str, Any], venue: str) -> str:
         venue: The venue's name.
     """
     action: Mapping[str, Any] = preview["action"]
-    names = _Names(preview["assets"])
+    names = {asset["id"]: _name(asset) for asset in preview["assets"]}
     method, wire = preview["method"], action["type"]
     expires = preview.get("expiresAfter")
     notional = preview.get("notional")
     rows: list[tuple[str, str | None]] = [
         ("action", method if method == wire else f"{method} ({wire} on the wire)"),
-        ("assets", ", ".join(preview["assets"]) or None),
+        ("assets", ", ".join(names.values()) or None),
         *_content(action, names),
         ("notional", None if notional is None else f"{notional} (price x size)"),
         ("network", preview["network"]),
@@ -71,17 +73,14 @@ def verdict(response: object) -> tuple[int, list[str]]:
     return (REFUSED if refused and len(refused) == len(parts) else DONE), refused
 
 
-class _Names:
-    """The names of assets by their numbers, which the action and the list of names have in the same order."""
+def _name(asset: Mapping[str, Any]) -> str:
+    """Return an asset's name, and what the wire calls it where that is another: several may have one name."""
+    name, coin = asset["name"], asset["coin"]
+    return str(name if name == coin else f"{name} ({coin})")
 
-    def __init__(self, names: list[str]) -> None:
-        self._left = list(names)
-        self._known: dict[object, str] = {}
 
-    def of(self, number: object) -> str:
-        if number not in self._known:
-            self._known[number] = self._left.pop(0) if self._left else f"asset {number}"
-        return self._known[number]
+def _named(number: int, names: _Names) -> str:
+    return names.get(number, f"asset {number}")
 
 
 def _content(action: Mapping[str, Any], names: _Names) -> Iterator[tuple[str, str]]:
@@ -92,9 +91,11 @@ def _content(action: Mapping[str, Any], names: _Names) -> Iterator[tuple[str, st
                 yield "grouping", grouping
             yield from _members(more)
         case {"type": "cancel", "cancels": cancels}:
-            yield from (("cancel", f"order {each['o']} of {names.of(each['a'])}") for each in cancels)
+            yield from (("cancel", f"order {each['o']} of {_named(each['a'], names)}") for each in cancels)
         case {"type": "cancelByCloid", "cancels": cancels}:
-            yield from (("cancel", f"order {each['cloid']} of {names.of(each['asset'])}") for each in cancels)
+            yield from (
+                ("cancel", f"order {each['cloid']} of {_named(each['asset'], names)}") for each in cancels
+            )
         case {"type": "modify", "oid": oid, "order": order}:
             yield "change", f"order {oid} becomes {_order(order, names)}"
         case {"type": "batchModify", "modifies": modifies}:
@@ -112,7 +113,7 @@ def _members(action: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _order(order: Mapping[str, Any], names: _Names) -> str:
     side = "buy" if order["b"] else "sell"
-    parts = [f"{side} {order['s']} {names.of(order['a'])} at {order['p']}", _order_type(order["t"])]
+    parts = [f"{side} {order['s']} {_named(order['a'], names)} at {order['p']}", _order_type(order["t"])]
     if order["r"]:
         parts.append("reduce only")
     if order.get("c") is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from wsmgr.cli import output
+from wsmgr.cli import cells, output
 from wsmgr.cli.command import command
 from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
 from wsmgr.cli.finding import find, need
@@ -156,7 +156,7 @@ def _detach(settings: Settings, wish: Wish) -> int:
             raise
         output.write_text(id_)
         raise CommandError(
-            f"{error}; the daemon keeps it and goes on trying: `wsmgr get {id_}` shows it, `wsmgr unsubscribe {id_}` ends it"
+            f"{cells.words(str(error))}; the daemon keeps it and goes on trying: `wsmgr get {id_}` shows it, `wsmgr unsubscribe {id_}` ends it"
         ) from error
     output.write_text(row["id"])
     return 0

@@ -21,6 +21,8 @@
     parameters = [{ name = "coin", required = true }]
     identity = { coin = "coin" }
 
+A secret key has no place in it: whatever looks like one is refused, and not shown.
+
 The address of a venue is, in this order: the caller's `url` (where there is one venue), `WSMGR_<VENUE>_URL` (upper case, `-` as
 `_`), the file's `url`, the dialect's own.
 """
@@ -31,13 +33,14 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from attrs import field, frozen
 
 from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.model.showing import forgetful, looks_like_secret_key, shown
 from wsmgr.manager.transport.protocol import Dial
 
 DEFAULT_VENUE = "hyperliquid"
@@ -54,6 +57,8 @@ _REQUEST_KEYS = (
 _VENUE_KEYS = ("dialect", "url", "account", "quotas", *_REQUEST_KEYS)
 _DIALECT_KEYS = ("types",)
 _TOP_KEYS = ("venues", "dialects")
+_URL_VARIABLE = re.compile(r"WSMGR_[A-Z0-9_]+_URL")
+_DEEPEST = 8
 
 
 @frozen(kw_only=True)
@@ -90,6 +95,7 @@ class Config:
     venues: tuple[VenueConfig, ...]
 
 
+@forgetful  # of the environment, and of a key that was written where none belongs
 def load_config(
     source: str | Path | Mapping[str, Any] | None,
     *,
@@ -108,18 +114,24 @@ def load_config(
     Raises:
         ConfigurationError: The file cannot be read, or something in it is unknown or contradicts itself.
     """
+    urls = {variable: found for variable, found in environ.items() if _URL_VARIABLE.fullmatch(variable)}
+    del environ  # it may hold a key, and nothing more of it is needed
     document = _read(source)
+    _refuse_secrets(document, ())
     _check_keys(document, _TOP_KEYS, "the configuration")
     configured = _table(document.get("venues", {}), "[venues]")
     types = _types(_table(document.get("dialects", {}), "[dialects]"))
     names = venues or tuple(dict.fromkeys((*configured, DEFAULT_VENUE)))
+    for name in names:
+        if not _NAME.fullmatch(name) or looks_like_secret_key(name):
+            raise ConfigurationError(f"{shown(name)} is no venue name; use small letters, digits and hyphens")
     if not names:
         raise ConfigurationError("no venue is named; give at least one, such as 'hyperliquid'")
     if len(set(names)) != len(names):
         raise ConfigurationError(f"a venue is named twice: {', '.join(names)}")
     if url is not None and len(names) != 1:
         raise ConfigurationError(f"url is for a single venue, and there are {len(names)}: {', '.join(names)}")
-    return Config(venues=tuple(_venue(name, configured, types, url, environ) for name in names))
+    return Config(venues=tuple(_venue(name, configured, types, url, urls) for name in names))
 
 
 def check_url(text: str, *, what: str) -> str:
@@ -128,6 +140,8 @@ def check_url(text: str, *, what: str) -> str:
     Raises:
         ConfigurationError: It is none.
     """
+    if looks_like_secret_key(text):
+        raise ConfigurationError(f"{what} is {shown(text)}; an address looks like ws://127.0.0.1:9000/ws")
     try:
         Dial(url=text)
     except ValueError as error:
@@ -142,12 +156,36 @@ def _read(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
         return {}
     if isinstance(source, Mapping):
         return source
+    if looks_like_secret_key(Path(source).name):
+        raise ConfigurationError(f"config is {shown(str(source))}; give the path of a TOML file")
     try:
         return tomllib.loads(Path(source).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"the configuration {source} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, or of a number with too many digits
         raise ConfigurationError(f"the configuration {source} is not TOML: {error}") from error
+
+
+def _refuse_secrets(value: object, place: tuple[str, ...]) -> None:
+    """Refuse a key wherever it stands: it would be shown with the configuration, and never be used."""
+    if looks_like_secret_key(value):
+        raise ConfigurationError(
+            f"{'.'.join(place)} in the configuration looks like a secret key, and is not shown; write a key into a file of"
+            " mode 0600, and that file's path as secret_key_file"
+        )
+    if len(place) == _DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        table = cast("Mapping[object, object]", value)
+        foreign = table.get("dialect", DEFAULT_VENUE) != DEFAULT_VENUE
+        for name, each in table.items():
+            if looks_like_secret_key(name):
+                _refuse_secrets(name, (*place, "a name"))
+            if not (foreign and name == "account"):  # of another service, whose accounts may have such names
+                _refuse_secrets(each, (*place, str(name)))
+    elif isinstance(value, list | tuple):
+        for each in cast("Sequence[object]", value):
+            _refuse_secrets(each, (*place, "an item"))
 
 
 def _types(dialects: Mapping[str, Any]) -> Mapping[str, Mapping[str, Mapping[str, object]]]:
@@ -169,10 +207,8 @@ def _venue(
     configured: Mapping[str, Any],
     types: Mapping[str, Mapping[str, Mapping[str, object]]],
     url: str | None,
-    environ: Mapping[str, str],
+    urls: Mapping[str, str],
 ) -> VenueConfig:
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{name!r} is no venue name; use small letters, digits and hyphens")
     table = configured.get(name)
     if table is None and name != DEFAULT_VENUE:
         near = difflib.get_close_matches(name, [*configured, DEFAULT_VENUE], n=1)
@@ -187,7 +223,7 @@ def _venue(
     return VenueConfig(
         name=name,
         dialect=dialect,
-        url=_url(name, table, url, environ),
+        url=_url(name, table, url, urls),
         account=_text(table, "account", name),
         quotas=quotas,
         types=types.get(dialect, {}),
@@ -195,26 +231,26 @@ def _venue(
     )
 
 
-def _url(name: str, table: Mapping[str, Any], url: str | None, environ: Mapping[str, str]) -> str | None:
+def _url(name: str, table: Mapping[str, Any], url: str | None, urls: Mapping[str, str]) -> str | None:
     if url is not None:
         return check_url(url, what="url")
     variable = f"WSMGR_{name.upper().replace('-', '_')}_URL"
-    if environ.get(variable):
-        return check_url(environ[variable], what=variable)
+    if urls.get(variable):
+        return check_url(urls[variable], what=variable)
     found = _text(table, "url", name)
     return None if found is None else check_url(found, what=f"url of [venues.{name}]")
 
 
 def _table(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{name} in the configuration is not a table, but {value!r}")
+        raise ConfigurationError(f"{name} in the configuration is not a table, but {shown(value)}")
     return cast("Mapping[str, Any]", value)
 
 
 def _text(table: Mapping[str, Any], key: str, name: str) -> str | None:
     value = table.get(key)
     if value is not None and not isinstance(value, str):
-        raise ConfigurationError(f"{key} of [venues.{name}] is {value!r}, which is no text")
+        raise ConfigurationError(f"{key} of [venues.{name}] is {shown(value)}, which is no text")
     return value
 
 
@@ -223,4 +259,4 @@ def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) ->
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-            raise ConfigurationError(f"{where} has no {key!r}{hint}")
+            raise ConfigurationError(f"{where} has no {shown(key)}{hint}")

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -21,6 +22,7 @@ from wsmgr.manager.config import Config, load_config
 from wsmgr.manager.model.delivery import Item, Policy
 from wsmgr.manager.model.errors import ManagerClosedError, UsageError, WsmgrError
 from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.showing import forgetful, shown
 from wsmgr.manager.runtime import tree
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wsmgr.actors import ChildSpec
+    from wsmgr.manager.hyperliquid import Hyperliquid
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.runtime.callbacks import Callback
     from wsmgr.manager.runtime.handle import Subscription
@@ -91,6 +94,7 @@ class Manager:
         UsageError: An argument or the configuration is wrong.
     """
 
+    @forgetful  # of a key in the configuration
     def __init__(
         self,
         venues: Sequence[str] = ("hyperliquid",),
@@ -122,6 +126,8 @@ class Manager:
             await to_thread.run_sync(add_venues, context, self._config, directory)
             ledger = Ledger(context)
             context.on_note = ledger.take
+            if self._state_dir is not None:
+                context.on_record = ledger.record
             _note_recovery(context, recovery)
             await to_thread.run_sync(ledger.restore, recovery.database)
             engine: Engine
@@ -136,7 +142,7 @@ class Manager:
             engine = Engine(context, root)
             stack.callback(engine.close)
             await stack.enter_async_context(root)
-            stack.callback(self._drain, context)
+            stack.callback(context.drain)
             self._engine = engine
             self._stack = stack.pop_all()
         return self
@@ -197,7 +203,7 @@ class Manager:
         if callback is not None and inbox is not None:
             raise UsageError("give a callback or an inbox, not both")
         if connection not in CONNECTIONS:
-            raise UsageError(f"connection={connection!r} is not known; choose auto or dedicated")
+            raise UsageError(f"connection={shown(connection)} is not known; choose auto or dedicated")
         engine = self.engine
         handle = await engine.subscribe(
             type,
@@ -317,6 +323,13 @@ class Manager:
         """Return the newest events, newest first."""
         return await self.engine.events(subscription_id)
 
+    @cached_property
+    def hyperliquid(self) -> Hyperliquid:
+        """Hyperliquid's calls by name, on this manager's venue: the only one, or `hyperliquid`."""
+        from wsmgr.manager.hyperliquid import Hyperliquid  # noqa: PLC0415 - it stands on this module
+
+        return Hyperliquid(self)
+
     async def run_forever(self) -> None:
         """Wait until cancelled: for a program whose work is done in callbacks."""
         await anyio.sleep_forever()
@@ -343,9 +356,6 @@ class Manager:
         stack.callback(recovery.database.close)
         return recovery
 
-    def _drain(self, context: Context) -> None:
-        context.draining = True
-
 
 def _note_recovery(context: Context, recovery: Recovery) -> None:
     """Tell what a start found that a user must know: history that is gone, a database that was changed."""
@@ -369,7 +379,7 @@ def check_policy(policy: str | Policy | None) -> Policy | None:
         return Policy(policy)
     except ValueError:
         known = ", ".join(choice.value for choice in Policy)
-        raise UsageError(f"there is no policy {policy!r}; choose one of {known}") from None
+        raise UsageError(f"there is no policy {shown(policy)}; choose one of {known}") from None
 
 
 def _forward(inbox: TakesItems) -> Callback:

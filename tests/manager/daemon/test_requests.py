@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -19,11 +20,14 @@ from starlette.requests import Request
 from tests.manager.daemon.conftest import PATIENCE, eventually
 
 from wsmgr.manager.daemon.api import make_app
+from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
 from wsmgr.manager.daemon.peer import ROOT, PeerAware, may_act, peer_of, user_at, user_in
-from wsmgr.manager.daemon.requesting import GIVEN_UP, read_request
+from wsmgr.manager.daemon.requesting import GIVEN_UP, VenueRequest, carry_out, read_request
 from wsmgr.manager.daemon.unix_client import DaemonClient
 from wsmgr.manager.manager import Manager
+from wsmgr.manager.model.errors import ManagerClosedError, WsmgrError
+from wsmgr.manager.model.requests import Progress
 from wsmgr.manager.venues.hyperliquid.signing import SecretKey
 
 if TYPE_CHECKING:
@@ -81,6 +85,13 @@ async def asked(daemon: RunningDaemon, wish: dict[str, Any]) -> Any:
     return await daemon.ask(daemon.client.request, wish)
 
 
+def answering(daemon: RunningDaemon, wish: dict[str, Any], answers: list[Any]) -> None:
+    try:
+        answers.append(daemon.client.request(wish))
+    except DaemonError as error:
+        answers.append(error)
+
+
 async def problem_of(daemon: RunningDaemon, wish: dict[str, Any]) -> Any:
     with pytest.raises(DaemonError) as caught:
         await asked(daemon, wish)
@@ -88,7 +99,7 @@ async def problem_of(daemon: RunningDaemon, wish: dict[str, Any]) -> Any:
 
 
 async def actions_of(daemon: RunningDaemon) -> list[tuple[Any, Any, Any]]:
-    """Return who did which action with which outcome, oldest first."""
+    """Return who did which action with which outcome, oldest first; before each that was sent stands that it is being sent."""
     items = (await daemon.get("/v1/events"))["items"]
     rows = [
         (row["actor"], row["detail"]["action"], row["detail"]["outcome"])
@@ -96,6 +107,9 @@ async def actions_of(daemon: RunningDaemon) -> list[tuple[Any, Any, Any]]:
         if row["kind"] == "action"
     ]
     return rows[::-1]
+
+
+PREVIEW = action(ORDER, preview=True)
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +147,9 @@ async def test_an_order_is_placed_and_noted_with_who_wanted_it(
     assert "answered" == placed["outcome"]
     assert {"outcome": "answered", "data": {"type": "cancel", "data": {"statuses": ["success"]}}} == cancelled
     me = f"uid:{os.geteuid()}"
-    assert [(me, "order", "answered"), (me, "cancel", "answered")] == noted
+    assert [
+        (me, name, outcome) for name in ("order", "cancel") for outcome in ("sending", "answered")
+    ] == noted
     assert KEY[2:] not in events
 
 
@@ -187,7 +203,8 @@ async def test_a_refusal_carries_the_words_of_the_venue(
     monkeypatch.setenv("WSMGR_TEST_KEY", stranger)
     async with run_daemon(simulator.address.url, config=settings()) as daemon:
         refused = await asked(daemon, action(ORDER))
-        assert [(f"uid:{os.geteuid()}", "order", "refused")] == await actions_of(daemon)
+        me = f"uid:{os.geteuid()}"
+        assert [(me, "order", "sending"), (me, "order", "refused")] == await actions_of(daemon)
     assert ["outcome", "words"] == list(refused)
     assert "refused" == refused["outcome"]
     assert SecretKey.parse(stranger).address in refused["words"]
@@ -202,8 +219,13 @@ async def test_an_answer_that_does_not_come_is_unknown(
     async with run_daemon(simulator.address.url, config=settings()) as daemon:
         cancel = {"type": "schedule_cancellation"}
         unknown = await asked(daemon, action(cancel, timeout=1.0))
-        assert [(f"uid:{os.geteuid()}", "scheduleCancel", "unknown")] == await actions_of(daemon)
-    assert {"outcome": "unknown", "why": "no answer came within 1 s"} == unknown
+        me = f"uid:{os.geteuid()}"
+        assert [(me, "scheduleCancel", "sending"), (me, "scheduleCancel", "unknown")] == await actions_of(
+            daemon
+        )
+    assert ["outcome", "why"] == list(unknown)
+    assert "unknown" == unknown["outcome"]
+    assert re.fullmatch(r"no answer came within (1|0\.\d+) s", unknown["why"])
 
 
 @pytest.mark.anyio
@@ -301,23 +323,63 @@ async def test_a_client_that_goes_away_takes_its_request_back(run_daemon: RunDae
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("wish", [info("allMids"), action(ORDER, preview=True)])
-async def test_the_end_of_the_daemon_answers_whoever_waits(
+@pytest.mark.parametrize("wish", [info("allMids"), action({"type": "set_referrer", "code": "A"}), PREVIEW])
+async def test_the_end_of_the_daemon_tells_whoever_waits_that_nothing_was_sent(
     run_daemon: RunDaemon, wish: dict[str, Any]
 ) -> None:
-    """Nobody waits for a daemon that has gone: what is not known is told as that, and a preview was never more than one."""
+    """Nobody waits for a daemon that has gone: what was not written never will be."""
     answers: list[Any] = []
-    async with anyio.create_task_group() as group, run_daemon(NOWHERE) as daemon:
-
-        def ask() -> None:
-            try:
-                answers.append(daemon.client.request(wish))
-            except DaemonError as error:
-                answers.append(error.kind)
-
-        group.start_soon(to_thread.run_sync, ask)
+    async with anyio.create_task_group() as group, run_daemon(NOWHERE, config=settings()) as daemon:
+        group.start_soon(to_thread.run_sync, answering, daemon, wish, answers)
         await eventually(lambda: bool(daemon.manager.engine.venue(None).model.requests.waiting))
-    assert ["manager-closed" if "preview" in wish else {"outcome": "unknown", "why": GIVEN_UP}] == answers
+    assert [(503, "manager-closed")] == [(error.status, error.kind) for error in answers]
+    assert "before the request was written" in str(answers[0])
+
+
+@pytest.mark.anyio
+async def test_the_end_of_the_daemon_tells_whoever_has_sent_that_nothing_is_known(
+    start_simulator: StartSimulator, run_daemon: RunDaemon
+) -> None:
+    """It may have been carried out; the last event of it says so."""
+    simulator = start_simulator("mute=post")
+    answers: list[Any] = []
+    async with (
+        anyio.create_task_group() as group,
+        run_daemon(simulator.address.url, config=settings()) as daemon,
+    ):
+        wish = action({"type": "schedule_cancellation"})
+        group.start_soon(to_thread.run_sync, answering, daemon, wish, answers)
+        requests = daemon.manager.engine.venue(None).model.requests
+        await eventually(
+            lambda: any(each.progress is Progress.WRITTEN for each in requests.in_flight.values())
+        )
+    assert [{"outcome": "unknown", "why": GIVEN_UP}] == answers
+
+
+@pytest.mark.anyio
+async def test_the_end_of_the_api_alone_tells_the_same(run_daemon: RunDaemon) -> None:
+    """An API that is being restarted gives its requests up before the manager does."""
+    closing = Closing()
+    problems: list[WsmgrError] = []
+
+    async def receive() -> Any:
+        await anyio.sleep_forever()
+
+    async with run_daemon(NOWHERE) as daemon, anyio.create_task_group() as group:
+        engine = daemon.manager.engine
+
+        async def ask() -> None:
+            wish = VenueRequest(kind="info", payload={"type": "allMids"})
+            try:
+                await carry_out(engine, wish, Request({"type": "http"}, receive), closing)
+            except WsmgrError as error:
+                problems.append(error)
+
+        group.start_soon(ask)
+        await eventually(lambda: bool(engine.venue(None).model.requests.waiting))
+        closing.begin()
+    assert [ManagerClosedError] == [type(error) for error in problems]
+    assert "nothing was sent" in str(problems[0])
 
 
 @pytest.mark.skipif(os.geteuid() != ROOT, reason="only root can become somebody else")

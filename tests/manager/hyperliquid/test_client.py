@@ -21,7 +21,7 @@ from wsmgr import (
     WsmgrError,
 )
 from wsmgr.actors.testing import check_leaks
-from wsmgr.manager.hyperliquid.reach import Host
+from wsmgr.manager.hyperliquid.reach import Host, Requester, Trader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +190,39 @@ async def test_the_wait_for_the_client_is_part_of_the_deadline() -> None:
     assert 0 == given[2]
 
 
+async def test_the_wait_for_the_client_is_part_of_a_requests_deadline_too() -> None:
+    """For questions and for actions; a timeout that is none is refused before anybody waits."""
+    given: list[float] = []
+
+    class Recorder:
+        async def request(self, kind: str, payload: Any, *, timeout: float) -> None:
+            given.append(timeout)
+
+        async def act(self, name: str, params: Any, *, account: Any, timeout: float) -> None:
+            given.append(timeout)
+
+    class Slow:
+        requester = trading = Recorder()
+
+        async def desk(self, timeout: float) -> Any:
+            await anyio.sleep(0.05)
+            return self
+
+    slow: Any = Slow()
+    for timeout in (1.0, 0.02):
+        await Requester(slow).request("info", {}, timeout=timeout)
+        await Trader(slow, None).act("cancel", {}, timeout=timeout)
+    assert all(0 < each < 0.97 for each in given[:2])  # timers are not exact
+    assert [0.01, 0.01] == given[2:]
+    nonsense: Any
+    for nonsense in (0, -1.0, float("nan"), "5", None):
+        with pytest.raises(UsageError, match="give seconds, more than 0"):
+            await Trader(slow, None).act("cancel", {}, timeout=nonsense)
+        with pytest.raises(UsageError, match="give seconds, more than 0"):
+            await Requester(slow).request("info", {}, timeout=nonsense)
+    assert 4 == len(given)
+
+
 async def test_a_client_that_cannot_start_tells_those_who_wait(
     simulator: SimulatorThread, tmp_path: Path
 ) -> None:
@@ -292,14 +325,14 @@ async def test_what_is_wrong_with_the_options_is_said_when_the_client_is_made(
         ({"network": "mainnet"}, "wss://api.hyperliquid.xyz/ws", True),
         ({"network": "testnet"}, "wss://api.hyperliquid-testnet.xyz/ws", False),
         ({"network": "testnet", "url": "ws://127.0.0.1:9/ws"}, "ws://127.0.0.1:9/ws", False),
-        ({"url": "ws://127.0.0.1:9/ws"}, "ws://127.0.0.1:9/ws", True),
+        ({"url": "ws://127.0.0.1:9/ws"}, "ws://127.0.0.1:9/ws", None),
         ({"venue": "desk-a", "network": "testnet"}, "wss://api.hyperliquid-testnet.xyz/ws", False),
     ],
 )
 async def test_a_network_chooses_the_address_and_the_signatures(
-    options: dict[str, Any], url: str, mainnet: bool, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], url: str, mainnet: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another address, such as a simulator's, leaves the signatures alone. Nothing is dialled for it."""
+    """Another address, such as a simulator's, says no network. Nothing is dialled for it."""
     monkeypatch.delenv("WSMGR_HYPERLIQUID_URL", raising=False)
     client = Hyperliquid(**options)
     async with client.run():

@@ -62,6 +62,20 @@ def status(outcome: Any) -> Any:
     return outcome.unwrap()["data"]["statuses"][0]
 
 
+async def test_nothing_is_signed_at_an_address_of_which_nobody_has_said_the_network(
+    simulator: SimulatorThread,
+) -> None:
+    """Questions are answered; the error of an action says what to write."""
+    client = Hyperliquid(url=simulator.address.url, account=ACCOUNT, trading=True)
+    with anyio.fail_after(DEADLINE):
+        async with client.run():
+            await known(client, ACCOUNT)
+            with pytest.raises(ConfigurationError, match=r"give network= to Hyperliquid\(\)"):
+                await client.exchange.place_order(**ORDER)
+            (noted,) = [event for event in await client.manager.events() if event.kind == "action"]
+            assert "not sent" == noted.detail["outcome"]
+
+
 async def test_an_order_is_placed_seen_and_cancelled(simulator: SimulatorThread) -> None:
     """The account's own stream and its own answers show it, without naming the account again."""
     client = trader(simulator, trading=True)
@@ -212,4 +226,6 @@ async def test_a_managers_own_settings_decide(simulator: SimulatorThread) -> Non
             with pytest.raises(ActionForbiddenError, match="100"):
                 await client.exchange.place_order(**larger)
             events = [event for event in await manager.events() if event.kind == "action"]
-    assert [ACCOUNT.address] == [event.detail["account"] for event in events if event.detail["account"]]
+    assert [("answered", ACCOUNT.address), ("sending", ACCOUNT.address)] == [
+        (event.detail["outcome"], event.detail["account"]) for event in events if event.detail["account"]
+    ]

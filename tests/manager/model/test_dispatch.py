@@ -351,3 +351,30 @@ def test_what_is_no_data_is_blamed_on_nobody() -> None:
     with pytest.raises(BrokenError):
         dispatcher([data(A, entry.key), b"pong"])
     assert socket_of(entry).handling is None
+
+
+def test_a_frame_on_which_the_dialect_raises_costs_that_frame_alone() -> None:
+    """It never should; if it does, the frames beside it are delivered, and what it said is on record."""
+    world = World()
+    entry, reader = world.hold(A)
+    world.ask()
+    world.acknowledge(entry)
+
+    def stumble(raw: bytes) -> Frame:
+        if raw == b"odd":
+            raise ValueError("no digits")
+        return classify(raw)
+
+    dispatch = Dispatcher(
+        world.registry,
+        socket_of(entry),
+        classify=stumble,
+        on_control=lambda _: None,
+        monotonic=lambda: world.now,
+        wall=lambda: world.wall,
+    )
+    dispatch([data(A, entry.key, 1), b"odd", data(A, entry.key, 2)])
+    assert [1, 2] == [message.seq for message in reader.messages()]
+    assert (1, None) == (socket_of(entry).unparsed, socket_of(entry).handling)
+    (fact,) = [note for note in world.notes if isinstance(note, Fact) and note.kind == "frame_not_used"]
+    assert ("ValueError: no digits", "odd") == (fact.detail["why"], fact.detail["frame"])

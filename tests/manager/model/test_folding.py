@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.world import Reader, World, asked, data, end_acknowledged, ended, socket_of
 
-from wsmgr.manager.model import progress
+from wsmgr.manager.model import moving, progress
 from wsmgr.manager.model.connection import ACK_DEADLINE, Connection, Phase
 from wsmgr.manager.model.continuity import Gap, Resumed
 from wsmgr.manager.model.effects import CloseConnection, Subscribe, Unsubscribe
 from wsmgr.manager.model.folding import FOLD_AFTER
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.model.subscription_type import Join
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.subscription_type import Atom
@@ -44,6 +46,8 @@ def serve(world: World) -> list[object]:
                     take(world, connection, wish)
                 case Unsubscribe(connection, wish):
                     end_acknowledged(world, connection, wish)
+                case CloseConnection(connection):
+                    world.venue.closing.remove(connection)
                 case _:
                     pass
     return done
@@ -316,3 +320,124 @@ def test_both_sides_of_a_move_count_against_the_quota_of_subscriptions() -> None
     before = world.origin.usage(world.now).subscriptions
     world.look()
     assert before + 1 == world.origin.usage(world.now).subscriptions
+
+
+def test_a_second_fold_waits_until_no_stream_is_on_its_way() -> None:
+    """Though the first was broken off for one of its streams: two variants never meet on their way."""
+    world = World(quotas=Quotas(connections=10))
+    first = [world.make_live(atom(BOOK, coin=coin)) for coin in "ABC"]
+    second = [world.make_live(atom(BOOK, coin=coin, depth=5)) for coin in "ABC"]
+    third = [world.make_live(atom(BOOK, coin=coin, depth=10)) for coin in "AB"]
+    for coin in "ABCD":
+        world.make_live(atom(TICKER, coin=coin))
+    for entry in first:
+        world.registry.end(entry, by="test", now=world.now)
+    serve(world)
+    world.now += FOLD_AFTER
+    world.origin.silent_until = world.now + 5.0
+    world.look()
+    assert [True, True] == [entry.move is not None for entry in third]
+    world.registry.end(third[1], by="test", now=world.now)
+    world.look()
+    assert [None] * 3 == [entry.move for entry in second]
+    settle(world, 3 * FOLD_AFTER)
+    assert {State.LIVE} == {entry.state for entry in (*second, third[0])}
+    assert 2 == len(world.venue.connections)
+
+
+def test_a_frame_that_comes_before_the_stream_was_asked_for_proves_nothing() -> None:
+    """A late frame of an ended variant, older than any quarantine, is not the new side's."""
+    world, book, old, other = two_books()
+    serve(world)
+    world.now += FOLD_AFTER
+    world.origin.silent_until = world.now + 5.0
+    world.look()
+    assert book.wire_key in other.arrivals
+    world.dispatcher(other)([data(A, world.key(A))])
+    assert (old, True, 1) == (book.connection, book.move is not None, other.unrouted)
+    settle(world, 10.0)
+    assert (other, State.LIVE) == (book.connection, book.state)
+    assert other.claim_of(book.key) is not None
+
+
+def test_a_stream_that_keeps_the_sides_apart_is_never_folded_onto_one_that_mixes_them() -> None:
+    """Sockets are saved, but not at the price of what they were spent on."""
+    world = World(quotas=Quotas(connections=4))
+    orders = [world.make_live(atom(ORDERS, user=user)) for user in ("u1", "u2")]
+    market = world.make_live(atom(TICKER, coin="A"))
+    third = world.make_live(atom(ORDERS, user="u3"))
+    mixed = socket_of(third)
+    assert mixed is socket_of(market)
+    world.registry.end(orders[0], by="test", now=world.now)
+    settle(world, 5 * FOLD_AFTER)
+    assert socket_of(orders[1]) is not socket_of(market)
+
+
+@pytest.mark.parametrize(("limit", "folded"), [(10, True), (9, False)])
+def test_a_fold_leaves_a_fifth_of_every_limit_free(limit: int, folded: bool) -> None:
+    """Both sides of the moves count: seven streams and one on its way are 80 % of ten and more of nine."""
+    world = World(quotas=Quotas(connections=10, subscriptions=limit))
+    first, second = world.make_live(A), world.make_live(B)
+    for coin in "ABCDEF":
+        world.make_live(atom(TICKER, coin=coin))
+    world.registry.end(first, by="test", now=world.now)
+    settle(world, 2 * FOLD_AFTER)
+    assert folded == (1 == len(world.venue.connections))
+    assert State.LIVE is second.state
+
+
+def test_a_connection_to_which_streams_are_moving_is_not_emptied() -> None:
+    """It would have to move them again."""
+    world, book, old, other = two_books()
+    serve(world)
+    world.now += FOLD_AFTER
+    world.look()
+    assert book.wire_key in other.arrivals
+    world.now += FOLD_AFTER
+    assert book.move is not None
+    book.move.deadline = world.now + 1.0
+    world.look()
+    assert not other.leaving
+    assert old.leaving
+
+
+def test_candles_admit_what_may_be_missing_between_the_sides_and_stay_open_to_who_joins() -> None:
+    """Their newest frame is no proof of the ones before it; a late reader still gets it."""
+    world = World(quotas=Quotas(connections=10))
+    quiet = attrs.evolve(TRADES, name="quiet", channel=("quiet",), join=Join.LAST)
+    atoms = [attrs.evolve(atom(TRADES, coin="A"), type=quiet, wire_key="quiet:A"), A, B]
+    bars, _, variant = (world.make_live(each) for each in atoms[:1] + atoms[1:])
+    assert bars.connection is not None
+    world.deliver(bars, b"data|quiet:A|" + bars.key.encode() + b"|1")
+    reader = Reader()
+    world.registry.hold(bars, reader.buffer)
+    reader.read()
+    _ = variant
+    old = bars.connection
+    to = next(each for each in world.venue.connections if each is not old)
+    moving.begin(world.registry, bars, to, why="test")
+    world.look()
+    progress.acknowledged(world.registry, to, bars.key, already=False, now=world.now, wall=world.wall)
+    assert (to, 1, False) == (bars.connection, bars.counters.gaps, bars.first)
+    late = Reader()
+    world.registry.hold(bars, late.buffer)
+    assert [True] == [message.replayed for message in late.messages()]
+
+
+def test_a_stream_is_never_folded_onto_another_host() -> None:
+    """Its frames come from where it was asked for."""
+    world, book, old, _ = two_books()
+    old.host = "elsewhere"
+    settle(world, 5 * FOLD_AFTER)
+    assert (old, None) == (book.connection, book.move)
+
+
+@pytest.mark.parametrize(("limit", "folded"), [(3, True), (2, False)])
+def test_a_fold_leaves_a_fifth_of_the_messages_free(limit: int, folded: bool) -> None:
+    """Each move writes two: more than 80 % of two, less of three."""
+    world, book, old, other = two_books()
+    serve(world)
+    world.now += FOLD_AFTER
+    world.origin.messages.limit = limit
+    settle(world, FOLD_AFTER)
+    assert (other if folded else old) is book.connection

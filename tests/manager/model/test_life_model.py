@@ -348,6 +348,7 @@ class Life(RuleBasedStateMachine):
                 self._cut(connection, why)
                 self.pending = True
             case CloseConnection(connection):
+                self.world.venue.closing.remove(connection)
                 assert connection.empty
                 self._forget_socket(connection)
 
@@ -364,7 +365,11 @@ class Life(RuleBasedStateMachine):
         socket.requests.append(Request(method, key, wish, self.world.now))
 
     def _receive(self, name: str, frames: list[bytes]) -> None:
-        (connection,) = [each for each in self.world.venue.connections if each.id == name]
+        found = [each for each in self.world.venue.connections if each.id == name]
+        if not found:
+            # A look between two sockets closed it: it was folded, or nothing was left on it.
+            return
+        (connection,) = found
         connection.last_inbound_at, connection.last_inbound_monotonic = self.world.wall, self.world.now
         dispatcher = Dispatcher(
             self.world.registry,

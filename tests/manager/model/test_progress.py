@@ -8,9 +8,11 @@ from tests.manager.model.catalog import BOOK_5, BOOK_A, QUIET, TRADES, A, B, ato
 from tests.manager.model.world import Reader, World, asked, data, end, end_acknowledged, ended, socket_of
 
 from wsmgr.manager.model import progress
+from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.continuity import Failed, Rejected
 from wsmgr.manager.model.effects import CloseConnection
+from wsmgr.manager.model.frame import Refusal, RefusalKind
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import Entry, State
@@ -232,3 +234,24 @@ def test_a_refusal_that_was_overtaken_by_an_end_is_not_taken_for_the_next_subscr
     assert [QUIET] == asked(world.look())
     refuse(world, again, final=True)
     assert State.SUBSCRIBING is again.state
+
+
+def test_a_refusal_that_names_a_stream_counts_although_a_frame_had_passed_for_its_proof() -> None:
+    """A late frame of an earlier life is no acknowledgement: the venue's word is."""
+    world = World()
+    entry, reader = world.hold(A, Reader(events=True))
+    world.ask()
+    world.deliver(entry, data(A, entry.key))
+    assert State.LIVE is entry.state
+    connection = entry.connection
+    assert connection is not None
+    refusal = Refusal(RefusalKind.INVALID, "no", A.type.name, dict(A.params))
+    take_answer(world.registry, connection, refusal, now=world.now, wall=world.wall)
+    assert (State.REJECTED, "no", None) == (entry.state, entry.error, entry.connection)
+    assert [Rejected] == [type(item) for item in reader.read()][-1:]
+    again = world.make_live(B)
+    sides = again.connection
+    assert sides is not None
+    unfounded = Refusal(RefusalKind.INVALID, "no", B.type.name, dict(B.params))
+    take_answer(world.registry, sides, unfounded, now=world.now, wall=world.wall)
+    assert State.LIVE is again.state

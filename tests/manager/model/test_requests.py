@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.manager.model.catalog import TICKER, atom
+from tests.manager.model.catalog import BOOK, FILLS, TICKER, atom
 from tests.manager.model.world import World
 
 from wsmgr.manager.model import progress, requests
 from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.effects import CloseConnection, OpenConnection
+from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Answer
 from wsmgr.manager.model.outcome import Answered, Refused, Unknown
-from wsmgr.manager.model.quota import Quotas
-from wsmgr.manager.model.reconciliation import REQUEST_LINGER
+from wsmgr.manager.model.quota import USER_LINGER, Quotas
+from wsmgr.manager.model.reconciliation import EMPTY_LINGER, REQUEST_LINGER
 from wsmgr.manager.model.requests import FORGOTTEN_AFTER, Progress, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def make(world: World, on_end: Callable[[], None] = lambda: None) -> Request:
+def frame(number: int) -> bytes:
+    """The frame of a request."""
+    return b"%d" % number
+
+
+def make(world: World, on_end: Callable[[], None] = lambda: None, *, urgent: bool = False) -> Request:
     """A new request of the venue."""
-    return world.venue.requests.add("info", {"type": "meta"}, now=world.now, on_end=on_end)
+    return world.venue.requests.add(frame, urgent=urgent, now=world.now, on_end=on_end)
 
 
 def open_connection(world: World) -> Connection:
@@ -40,7 +47,7 @@ def open_connection(world: World) -> Connection:
 def written(world: World) -> list[Request]:
     """Write what may be written now."""
     writes, _ = requests.due(world.venue, world.now)
-    return [write.request for write in writes if write.request.begin_writing()]
+    return [write.request for write in writes if write.request.begin_writing(write.connection.id)]
 
 
 def answer(world: World, connection: Connection, number: int, words: str | None = None) -> None:
@@ -73,7 +80,7 @@ def test_requests_go_to_the_oldest_connection_that_takes_them() -> None:
     first, second = world.venue.connections
     assert (True, False) == (first.dedicated, second.dedicated)
     assert second is requests.first_connection(world.venue)
-    second.host = "explorer"
+    second.host = "elsewhere"
     assert requests.first_connection(world.venue) is None
     second.host, second.state = "api", ConnectionState.PARKED
     assert requests.first_connection(world.venue) is None
@@ -132,7 +139,7 @@ def test_giving_up_a_waiting_request_means_that_it_is_never_written() -> None:
     open_connection(world)
     requests.due(world.venue, world.now)
     world.venue.requests.give_up(handed, "time", world.now)
-    assert not handed.begin_writing()
+    assert not handed.begin_writing("v-1")
     assert (None, None) == (waiting.outcome, handed.outcome)
 
 
@@ -156,7 +163,7 @@ def test_the_gate_counts_the_requests_of_all_venues_of_an_origin() -> None:
     world = World(quotas=Quotas(requests_in_flight=2))
     twin = world.add_venue("w")
     mine = [make(world), make(world), make(world)]
-    theirs = twin.requests.add("info", {}, now=world.now, on_end=lambda: None)
+    theirs = twin.requests.add(frame, urgent=False, now=world.now, on_end=lambda: None)
     connection = open_connection(world)
     world.look(twin)
     world.open_all()
@@ -201,3 +208,171 @@ def test_what_a_request_waits_for_is_said() -> None:
     assert "v-1 is waiting (HTTP 503)" == requests.obstacle(world.venue, world.now)
     progress.opened(world.registry, connection, now=world.now, wall=world.wall)
     assert "it was on its way to the socket" == requests.obstacle(world.venue, world.now)
+
+
+def test_what_was_taken_up_and_never_handed_on_is_taken_back_in_its_order() -> None:
+    """Whoever was to carry it to a session may have crashed in between; what did reach one is written once."""
+    world = World()
+    first, second = make(world), make(world)
+    open_connection(world)
+    requests.due(world.venue, world.now)
+    third = make(world)
+    assert first.begin_writing("v-1")
+    world.venue.requests.take_back_handed()
+    assert [Progress.WRITTEN, Progress.WAITING, Progress.WAITING] == [
+        each.progress for each in (first, second, third)
+    ]
+    assert not second.begin_writing("v-1")
+    assert [second, third] == written(world)
+
+
+def test_a_payload_that_cannot_be_written_is_the_callers_error_and_leaves_nothing() -> None:
+    """It is found out before anything waits for it."""
+    world = World()
+
+    def refuse(_: int) -> bytes:
+        raise UsageError("no JSON")
+
+    with pytest.raises(UsageError):
+        world.venue.requests.add(refuse, urgent=False, now=world.now, on_end=lambda: None)
+    assert {} == world.venue.requests.waiting
+
+
+def test_an_answer_counts_only_for_what_was_written_on_the_connection_on_which_it_came() -> None:
+    """A number that is guessed, or that another socket answers, ends nothing: the request is still sent."""
+    world = World(quotas=Quotas(connections=10))
+    request = make(world)
+    connection = open_connection(world)
+    requests.due(world.venue, world.now)
+    answer(world, connection, request.number)
+    assert (None, Progress.HANDED) == (request.outcome, request.progress)
+    assert request.begin_writing(connection.id)
+    other = Connection(id="v-9", venue="v", host="api", url="")
+    answer(world, other, request.number)
+    assert 2 == world.venue.requests.late
+    answer(world, connection, request.number)
+    assert [Answered("data"), 2] == [request.outcome, world.venue.requests.late]
+
+
+def test_the_oldest_ready_connection_is_the_first_and_the_oldest_of_all_where_none_is_ready() -> None:
+    """What is being dialled waits for nobody's cancel."""
+    world = World(quotas=Quotas(connections=10))
+    for depth in (20, 5):
+        world.make_live(atom(BOOK, coin="A", depth=depth))
+    first, second = world.venue.connections
+    assert first is requests.first_connection(world.venue)
+    world.cut(first)
+    assert second is requests.first_connection(world.venue)
+    world.cut(second)
+    assert first is requests.first_connection(world.venue)
+
+
+def test_leaving_the_manager_ends_what_waits_and_leaves_nobody_behind() -> None:
+    """Each caller is told once: not written, or unknown."""
+    world, told = World(), list[int]()
+    written_one = make(world, lambda: told.append(1))
+    open_connection(world)
+    assert [written_one] == written(world)
+    handed = make(world, lambda: told.append(2))
+    requests.due(world.venue, world.now)
+    waiting = make(world, lambda: told.append(3))
+    world.venue.requests.refuse_waiting()
+    assert ([3], None, Progress.ENDED) == (told, waiting.outcome, waiting.progress)
+    world.venue.requests.close()
+    assert [3, 2, 1] == told
+    assert (Unknown("the manager was left"), None) == (written_one.outcome, handed.outcome)
+    assert {} == world.venue.requests.in_flight
+
+
+def test_a_copy_in_an_old_mailbox_is_not_written_when_another_connection_has_the_request() -> None:
+    """It is written where its answer is waited for, and nowhere else."""
+    world = World(quotas=Quotas(connections=10))
+    for depth in (20, 5):
+        world.make_live(atom(BOOK, coin="A", depth=depth))
+    first, second = world.venue.connections
+    request = make(world)
+    requests.due(world.venue, world.now)
+    world.venue.requests.take_back_handed()
+    first.leaving = True
+    (write,), _ = requests.due(world.venue, world.now)
+    assert second is write.connection
+    assert not request.begin_writing(first.id)
+    assert request.begin_writing(second.id)
+
+
+def test_an_empty_connection_closes_when_what_was_in_flight_on_it_is_answered() -> None:
+    """The answer itself makes the keeper look; nothing else would."""
+    world = World()
+    request = make(world)
+    connection = open_connection(world)
+    written(world)
+    world.now += 2 * REQUEST_LINGER
+    assert math.inf == world.look().wake_at
+    looks = take_answer(
+        world.registry, connection, Answer(request.number, Answered("")), now=world.now, wall=world.wall
+    )
+    assert looks
+    assert [CloseConnection(connection)] == list(world.look().effects)
+
+
+def test_an_action_goes_before_the_questions_that_wait_into_places_that_are_kept_for_it() -> None:
+    """Whoever has to cancel never waits behind whoever is curious, of this venue or of another of the origin."""
+    world = World(quotas=Quotas(requests_in_flight=20, messages_per_minute=100))
+    twin = world.add_venue("w")
+    questions = [make(world) for _ in range(30)]
+    open_connection(world)
+    assert questions[:18] == written(world)
+    action = make(world, urgent=True)
+    later = make(world, urgent=True)
+    theirs = twin.requests.add(frame, urgent=True, now=world.now, on_end=lambda: None)
+    assert [action, later] == written(world)
+    world.look(twin)
+    world.open_all()
+    assert [] == requests.due(twin, world.now)[0]
+    world.venue.requests.in_flight.pop(questions[0].number)
+    assert [theirs] == [write.request for write in requests.due(twin, world.now)[0]]
+
+
+def test_an_action_may_use_the_messages_that_are_kept_for_what_cannot_wait() -> None:
+    """Questions leave them alone."""
+    world = World(quotas=Quotas(messages_per_minute=100), now=100.0)
+    for _ in range(98):
+        world.origin.messages.record(world.now)
+    question, action = make(world), make(world, urgent=True)
+    open_connection(world)
+    assert [action] == written(world)
+    assert Progress.WAITING is question.progress
+
+
+def test_a_request_that_is_given_up_holds_its_socket_for_no_longer_than_it_counts() -> None:
+    """The look that closes the socket is planned for that moment."""
+    world = World()
+    request = make(world)
+    connection = open_connection(world)
+    written(world)
+    world.now += REQUEST_LINGER
+    world.venue.requests.give_up(request, "no answer", world.now)
+    assert world.now + FORGOTTEN_AFTER == world.look().wake_at
+    world.now += FORGOTTEN_AFTER
+    assert [CloseConnection(connection)] == list(world.look().effects)
+
+
+def test_a_closing_socket_and_its_users_count_until_it_is_gone() -> None:
+    """The venue counts them: what waits for a place waits for that."""
+    world = World(quotas=Quotas(connections=2, users=1))
+    fills = world.make_live(atom(FILLS, user="u1"))
+    connection = fills.connection
+    assert connection is not None
+    world.registry.end(fills, by="test", now=world.now)
+    world.look()
+    world.now += EMPTY_LINGER
+    assert CloseConnection(connection) in world.look().effects
+    other = world.keep(atom(FILLS, user="u2"))
+    world.look()
+    usage = world.origin.usage(world.now)
+    assert (1, {"u1"}, None) == (usage.connections, usage.users, other.connection)
+    progress.lost(world.registry, connection, reason="closed", now=world.now, wall=world.wall, wanted=True)
+    world.venue.closing.clear()
+    world.now += USER_LINGER
+    world.look()
+    assert other.connection is not None

@@ -33,6 +33,7 @@ from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.keeper import Keeper
 from wsmgr.manager.runtime.ledger import Ledger
 from wsmgr.manager.runtime.link import Link
+from wsmgr.manager.runtime.requests import Requests
 from wsmgr.manager.runtime.session import Session
 from wsmgr.manager.runtime.venue_setup import add_venues
 from wsmgr.manager.transport.errors import DialError
@@ -278,6 +279,7 @@ async def test_99_of_100_never_notice_the_one_that_crashes_without_end(
     bad: dict[type[Actor[Any]], Callable[[Any], bool]] = {
         Dialer: lambda dialer: dialer._origin.origin.name == "hyperliquid:v42",
         Keeper: lambda keeper: keeper._venue.model.name == "v43",
+        Requests: lambda requests: requests._venue.model.name == "v44",
         Link: lambda link: carries(link._connection, "LINK"),
         Session: lambda session: carries(session._connection, "SESSION"),
         CallbackConsumer: lambda consumer: consumer._handle.key == "v0/l2Book?coin=CONSUMER",
@@ -295,11 +297,11 @@ async def test_99_of_100_never_notice_the_one_that_crashes_without_end(
         for handle, _ in [await world.subscribe(coin) for coin in coins]:
             await world.engine.consume(handle, ignore)
         await settle(lambda: CROWD - 1 == len(healthy_dialling(world)))
-        bad_ids = {"dialer:hyperliquid:v42", "venue:v43", "callback:v0/l2Book?coin=CONSUMER"}
+        bad_ids = {"dialer:hyperliquid:v42", "venue:v43", "venue:v44", "callback:v0/l2Book?coin=CONSUMER"}
         bad_ids |= {connection.id for connection in world.connections()} - healthy_dialling(world)
         before = {path: ref for path, ref in world.processes().items() if not bad_ids & set(path)}
         for place in (("core", "origins"), ("core", "venues"), (*VENUE, "connections"), ("consumers",)):
-            assert CROWD - 1 <= sum(path[:-1] == place for path in before)
+            assert CROWD - 2 <= sum(path[:-1] == place for path in before)
 
         for _ in range(60):
             await anyio.sleep(HOUR / 60)

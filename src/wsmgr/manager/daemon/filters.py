@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.model.subscription_type import ADDRESS
 
@@ -19,7 +20,7 @@ def check_user(user: str | None) -> None:
         UsageError: It is none.
     """
     if user is not None and not ADDRESS.fullmatch(user):
-        raise UsageError(f"user is {user!r}; give an address: 0x and 40 hexadecimal digits")
+        raise UsageError(f"user is {shown(user)}; give an address: 0x and 40 hexadecimal digits")
 
 
 def check_state(state: str | None) -> None:
@@ -30,4 +31,4 @@ def check_state(state: str | None) -> None:
     """
     states = [*(each.value for each in State), STOPPED]
     if state is not None and state not in states:
-        raise UsageError(f"there is no state {state!r}; choose one of {', '.join(states)}")
+        raise UsageError(f"there is no state {shown(state)}; choose one of {', '.join(states)}")

@@ -20,6 +20,7 @@ from wsmgr.manager.model.errors import (
     SubscribeTimeoutError,
     SubscriptionClosedError,
     SubscriptionFailedError,
+    UnavailableError,
     UsageError,
     WsmgrError,
 )
@@ -33,7 +34,7 @@ _KINDS: tuple[tuple[type[WsmgrError], str, HTTPStatus], ...] = (
     (QuotaError, "quota", HTTPStatus.TOO_MANY_REQUESTS),
     (ActionForbiddenError, "action-forbidden", HTTPStatus.FORBIDDEN),
     (RequestRefusedError, "request-refused", HTTPStatus.CONFLICT),
-    (RequestNotSentError, "request-not-sent", HTTPStatus.SERVICE_UNAVAILABLE),
+    (UnavailableError, "request-not-sent", HTTPStatus.SERVICE_UNAVAILABLE),
     (OutcomeUnknownError, "outcome-unknown", HTTPStatus.GATEWAY_TIMEOUT),
     (SubscribeTimeoutError, "subscribe-timeout", HTTPStatus.GATEWAY_TIMEOUT),
     (SubscriptionClosedError, "subscription-closed", HTTPStatus.GONE),

@@ -19,6 +19,7 @@ from attrs import frozen
 
 from wsmgr.manager.daemon.errors import DaemonError, DaemonStartError, DaemonStopError, DaemonUnreachableError
 from wsmgr.manager.daemon.unix_client import DaemonClient
+from wsmgr.manager.model.showing import forgetful
 from wsmgr.manager.store.state_directory import StateDirectory
 
 START_TIMEOUT = 10.0
@@ -68,6 +69,7 @@ class DaemonStatus:
         return self.pid is not None and self.health is not None
 
 
+@forgetful  # of the environment
 def start(
     state_dir: str | Path,
     command: Sequence[str],

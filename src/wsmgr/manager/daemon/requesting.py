@@ -2,7 +2,8 @@
 
 An action is signed for the daemon's own user and for root, and for nobody else: file modes let others in by mistake, and whoever
 may look is not yet one who may trade. Who asks and goes away before the answer gives the request up, exactly as a caller that
-is cancelled: what was not sent is not sent any more.
+is cancelled: what was not sent is not sent any more. So does the end of the daemon, and whoever waits is told which of both it
+was: the daemon is closed and nothing was sent, or it was sent and nothing more is known.
 """
 
 from __future__ import annotations
@@ -20,13 +21,20 @@ from wsmgr.manager.daemon.bodies import decoded, read_body
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.peer import may_act, peer_of
 from wsmgr.manager.daemon.stream import gone
-from wsmgr.manager.model.errors import ActionForbiddenError, ManagerClosedError, UsageError, WsmgrError
+from wsmgr.manager.model.errors import (
+    ActionForbiddenError,
+    ManagerClosedError,
+    RequestNotSentError,
+    UsageError,
+    WsmgrError,
+)
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.outcome import Answered, Outcome, Refused, Unknown
 from wsmgr.manager.model.requests import RequestKind
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
 
+_NOTHING_SENT: Final = "the daemon is ending: nothing was sent"
 GIVEN_UP: Final = "the daemon ended, or its client went away, before the answer came"
 _MAX_NAME: Final = 64
 
@@ -64,7 +72,10 @@ class RefusedView(msgspec.Struct, tag_field="outcome", tag="refused"):
 
 
 class UnknownView(msgspec.Struct, tag_field="outcome", tag="unknown"):
-    """It was sent, or may have been, and no answer came: it may have been carried out. It is not sent again."""
+    """It was sent, or may have been, and no answer came, or none that says what became of it: it may have been carried out.
+
+    It is not sent again.
+    """
 
     why: str
 
@@ -112,7 +123,7 @@ async def carry_out(engine: Engine, wish: VenueRequest, request: Request, closin
     if wish.preview:
         shown = await _given_up_with(request, closing, lambda: engine.preview(wish.payload, venue=wish.venue))
         if shown is None:
-            raise ManagerClosedError("the daemon is ending: nothing was sent")
+            raise ManagerClosedError(_NOTHING_SENT)
         return PreviewView({**shown, "forbidden": complaint or shown.get("forbidden")})
     if wish.kind == "action" and complaint is not None:
         engine.context.note(_forbidden(engine.venue(wish.venue).model.name, wish.payload, who, complaint))
@@ -157,7 +168,12 @@ class _Course(Generic[Result]):
 async def _given_up_with(
     request: Request, closing: Closing, ask: Callable[[], Awaitable[Result]]
 ) -> Result | None:
-    """Return what is asked for; None where it was given up because its client has gone, or the API is ending."""
+    """Return what is asked for; None where it was given up because its client has gone, or the API is ending.
+
+    Raises:
+        ManagerClosedError: It was given up before anything was sent.
+        WsmgrError: What asking raises.
+    """
     course = _Course[Result]()
     async with anyio.create_task_group() as group:
         group.start_soon(_watch, request, group.cancel_scope)
@@ -166,6 +182,10 @@ async def _given_up_with(
                 course.result = await ask()
             except WsmgrError as error:
                 course.error = error
+            except anyio.get_cancelled_exc_class() as error:
+                if isinstance(error.__cause__, RequestNotSentError):
+                    course.error = ManagerClosedError(_NOTHING_SENT)
+                raise
         group.cancel_scope.cancel()
     if course.error is not None:
         raise course.error

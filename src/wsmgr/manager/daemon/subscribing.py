@@ -17,6 +17,7 @@ from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.stream import gone
 from wsmgr.manager.model.delivery import Policy
 from wsmgr.manager.model.errors import ManagerClosedError, SubscriptionClosedError, UsageError, WsmgrError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.handle import Subscription
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT
@@ -73,7 +74,7 @@ def policy_named(name: str | None) -> Policy | None:
         return Policy(name)
     except ValueError:
         known = ", ".join(policy.value for policy in Policy)
-        raise UsageError(f"there is no policy {name!r}; choose one of {known}") from None
+        raise UsageError(f"there is no policy {shown(name)}; choose one of {known}") from None
 
 
 async def subscribe(

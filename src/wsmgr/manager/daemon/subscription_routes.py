@@ -15,6 +15,7 @@ from wsmgr.manager.daemon.paging import PAGE, page, place_of
 from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
 from wsmgr.manager.daemon.subscribing import policy_named, read_request, subscribe
 from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, WsmgrError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.lines import PayloadBytes, message_line, subscribed_line
@@ -199,7 +200,7 @@ class _Filter:
             type_name in each.dialect.catalog for each in engine.context.venues.values()
         ):
             raise UnknownTypeError(
-                f"there is no subscription type {type_name!r}; `wsmgr types` lists them all"
+                f"there is no subscription type {shown(type_name)}; `wsmgr types` lists them all"
             )
         check_user(user)
         check_state(state)

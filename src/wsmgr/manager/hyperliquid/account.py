@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.model.showing import forgetful, looks_like_secret_key
 from wsmgr.manager.venues.hyperliquid.exchange import Account as TradingAccount
 from wsmgr.manager.venues.hyperliquid.signing import SecretKey
 
@@ -25,33 +26,22 @@ class Account(TradingAccount):
 
     address: str  # pyright: ignore[reportIncompatibleVariableOverride] - here it is never None
 
+    @forgetful
     def __init__(
         self, address: str | None = None, secret_key: str | SecretKey = "", vault_address: str | None = None
     ) -> None:
         """Take the key away behind a seal."""
-        key, complaint = _sealed(secret_key)
-        del secret_key  # a traceback may show the variables of this frame
-        if key is None:
-            raise ConfigurationError(complaint)
+        if looks_like_secret_key(address):
+            raise ConfigurationError(
+                "this address is a key, not an address; write Account(address, secret_key)"
+            )
+        key = secret_key if isinstance(secret_key, SecretKey) else SecretKey.parse(secret_key)
         super().__init__(
             key=key, address=key.address if address is None else address, vault_address=vault_address
         )
 
     @classmethod
+    @forgetful
     def from_key(cls, text: str, *, address: str | None = None, vault_address: str | None = None) -> Account:
         """Return the account of a key; address and errors are those of `Account`."""
-        key, complaint = _sealed(text)
-        del text  # as above
-        if key is None:
-            raise ConfigurationError(complaint)
-        return cls(address, key, vault_address)
-
-
-def _sealed(secret_key: str | SecretKey) -> tuple[SecretKey | None, str]:
-    """Return the key of a text, or None and what is wrong with the text."""
-    if isinstance(secret_key, SecretKey):
-        return secret_key, ""
-    try:
-        return SecretKey.parse(secret_key), ""
-    except ConfigurationError as error:
-        return None, str(error)
+        return cls(address, text, vault_address)

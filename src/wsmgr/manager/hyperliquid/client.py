@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import anyio
 
@@ -12,6 +12,7 @@ from wsmgr.manager.hyperliquid.place import Given, Own, Place, desk_of
 from wsmgr.manager.hyperliquid.reach import Host, Names, Requester, Trader
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.errors import ManagerClosedError, UsageError
+from wsmgr.manager.model.showing import forgetful, shown
 from wsmgr.manager.venues.hyperliquid.exchange import Exchange
 from wsmgr.manager.venues.hyperliquid.info import Info
 from wsmgr.manager.venues.hyperliquid.subscriptions import Subscriptions
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     from wsmgr.manager.venues.hyperliquid.exchange import Account as TradingAccount
-    from wsmgr.manager.venues.hyperliquid.exchange import TradingDesk
-    from wsmgr.manager.venues.hyperliquid.universe import UniverseLoader
 
 Network = Literal["mainnet", "testnet"]
 
@@ -48,7 +47,8 @@ class Hyperliquid:
         account: Who signs actions, and whose streams and answers are meant where a call names nobody.
         address: Whose streams and answers are meant, where there is no account.
         network: The network of its own manager, `mainnet` unless given: where it connects to, and what actions are signed for.
-        url: The address of its own manager's venue: a simulator, a proxy. Actions are signed for `network` all the same.
+        url: The address of its own manager's venue: a simulator, a proxy. Where it is neither network's own, actions are
+            signed only with `network` given: a signature is good for one of them, and no network is guessed.
         venue: The venue's name; None for the only one, or `hyperliquid`.
         trading: Whether its own manager may send orders.
         transfers: Whether its own manager may send transfers, withdrawals and approvals as well.
@@ -61,6 +61,7 @@ class Hyperliquid:
         ManagerClosedError: The given manager is not running.
     """
 
+    @forgetful  # of a key that was given as something else
     def __init__(
         self,
         manager: Manager | None = None,
@@ -91,9 +92,8 @@ class Hyperliquid:
         names = Names(place)
         self._place = place
         self.subscriptions = Subscriptions(Host(place), names, address)
-        # The casts: both have what the facades use of them.
-        self.info = Info(Requester(place), cast("UniverseLoader", names), address)
-        self.exchange = Exchange(cast("TradingDesk", Trader(place, account)))
+        self.info = Info(Requester(place), names, address)
+        self.exchange = Exchange(Trader(place, account))
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[Self, None]:
@@ -134,7 +134,7 @@ class Hyperliquid:
 def _settings(address: str | None, network: str | None, *, trading: bool, transfers: bool) -> dict[str, Any]:
     """Return the venue's table of a configuration."""
     if network not in {None, *get_args(Network)}:
-        raise UsageError(f"network={network!r} is not known; choose {' or '.join(get_args(Network))}")
+        raise UsageError(f"network={shown(network)} is not known; choose {' or '.join(get_args(Network))}")
     settings = {
         "dialect": _VENUE,
         "url": TESTNET_URL if network == "testnet" else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT
-from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
+from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT, left_until, read_timeout
 from wsmgr.manager.venues.hyperliquid.universe import UniverseError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.runtime.handle import Subscription
     from wsmgr.manager.venues.dialect import RequestKind
+    from wsmgr.manager.venues.hyperliquid.desk import Desk
     from wsmgr.manager.venues.hyperliquid.exchange import Account as TradingAccount
     from wsmgr.manager.venues.hyperliquid.subscriptions import FeedOptions
     from wsmgr.manager.venues.hyperliquid.universe import Universe
@@ -50,9 +51,9 @@ class Requester:
     async def request(
         self, kind: RequestKind, payload: Mapping[str, Any], *, timeout: float = REQUEST_TIMEOUT
     ) -> Outcome[Any]:
-        """Send one request as the venue's requester does."""
-        desk = await self._place.desk(timeout)
-        return await desk.requester.request(kind, payload, timeout=timeout)
+        """Send one request as the venue's requester does; the wait for the manager counts."""
+        desk, left = await _desk_in_time(self._place, timeout)
+        return await desk.requester.request(kind, payload, timeout=left)
 
 
 class Names:
@@ -96,7 +97,14 @@ class Trader:
         timeout: float = REQUEST_TIMEOUT,
         **options: Any,  # noqa: ANN401 - each is of its own type
     ) -> Outcome[Any]:
-        """Carry an action out, as `TradingDesk.act` does; `account` where it is given, else the client's."""
-        desk = await self._place.desk(timeout)
+        """Carry an action out, as `TradingDesk.act` does; `account` where it is given, else the client's. The wait counts."""
+        desk, left = await _desk_in_time(self._place, timeout)
         actor = account or self._account
-        return await desk.trading.act(name, params, account=actor, timeout=timeout, **options)
+        return await desk.trading.act(name, params, account=actor, timeout=left, **options)
+
+
+async def _desk_in_time(place: Place, timeout: float) -> tuple[Desk, float]:
+    """Return the desk, and what is left of a timeout now that it is there."""
+    seconds = read_timeout(timeout)
+    deadline = anyio.current_time() + seconds
+    return await place.desk(seconds), left_until(deadline, anyio.current_time())

@@ -45,9 +45,11 @@ def take_answer(registry: Registry, connection: Connection, frame: Frame, *, now
             _refused(registry, connection, frame, now)
             return True
         case Answer():
-            if not registry.venues[connection.venue].requests.answered(frame):
+            requests = registry.venues[connection.venue].requests
+            if not requests.answered(frame, connection):
                 _note(registry, connection, "unexpected_answer", {"number": frame.number})
-            return False
+            # An empty connection stayed for what was in flight on it.
+            return connection.empty
         case _:
             return False
 
@@ -72,7 +74,8 @@ def _refused(registry: Registry, connection: Connection, refusal: Refusal, now: 
         _note(registry, connection, "refusal", {"words": refusal.words, "kind": refusal.kind.value})
         return
     entry = registry.entries.get(subscription_id(claim.key))
-    if entry is not None and entry.connection is connection and entry.state is State.SUBSCRIBING:
+    named = refusal.type is not None and not claim.acknowledged
+    if entry is not None and entry.connection is connection and (entry.state is State.SUBSCRIBING or named):
         final = refusal.kind in {RefusalKind.INVALID, RefusalKind.UNKNOWN}
         progress.refused(registry, entry, refusal.words, final=final, now=now)
     else:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.subscription import Entry
 
 
+ASKED_AT_ONCE = 100
+
+
 def priority(entry: Entry) -> int:
     """Return the rank in which subscriptions are asked for: private streams, books, the rest."""
     if entry.type.private:
@@ -61,7 +64,11 @@ def ask(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
     yield from _ask_for_moves(venue, now, wake)
     known = _known_users(venue)
     introducing = origin.introducing()
-    for entry in ordered(_askable(venue)):
+    for count, entry in enumerate(ordered(_askable(venue))):
+        if count == ASKED_AT_ONCE:
+            # The rest in the next look, at once: between the two, frames are read.
+            wake.append(now)
+            return
         if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
             wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
             return

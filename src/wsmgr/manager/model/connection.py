@@ -65,6 +65,7 @@ class Claim:
         atom: What was asked for.
         key: Its subscription key.
         phase: How far that has come.
+        acknowledged: Whether the venue said that it has it; a frame may prove it before.
         introduces: Whether its subscribe, not answered yet, is the origin's first that names its user.
         unanswered: How many unsubscribes were written and not answered.
         deadline: When the answer of the newest unsubscribe is due (monotonic), or None while none is due.
@@ -75,6 +76,7 @@ class Claim:
     atom: Atom
     key: str
     phase: Phase = Phase.ASKED
+    acknowledged: bool = False
     introduces: bool = False
     unanswered: int = 0
     deadline: float | None = None

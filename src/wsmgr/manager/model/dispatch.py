@@ -76,7 +76,11 @@ class Dispatcher:
         try:
             for raw in frames:
                 entry = None
-                frame = classify(raw)
+                try:
+                    frame = classify(raw)
+                except Exception as error:  # noqa: BLE001 - whatever a dialect stumbles over, it is this frame's matter
+                    self._unclassified(raw, error)
+                    continue
                 if type(frame) is not Data:
                     self._other(frame, raw)
                     continue
@@ -127,11 +131,18 @@ class Dispatcher:
         else:
             self._on_control(frame)
 
+    def _unclassified(self, raw: bytes, error: Exception) -> None:
+        """Count a frame on which the dialect raised, though it never should: one frame costs no subscription."""
+        self._connection.unparsed += 1
+        self._sample(f"{type(error).__name__}: {str(error)[:SAMPLE_BYTES]}", raw)
+
     def _arrived(self, wire_key: str, wall: float) -> Entry | None:
         """Return the subscription whose move to this connection a frame has just proved, or None where there is none."""
         entry = self._connection.arrivals.get(wire_key)
-        if entry is not None:
-            moving.proved(self._registry, entry, now=self._monotonic(), wall=wall)
+        if entry is None or entry.move is None or entry.move.deadline is None:
+            # Before it was asked for here, such a frame is another stream's.
+            return None
+        moving.proved(self._registry, entry, now=self._monotonic(), wall=wall)
         return entry
 
     def _unrouted(self, wire_key: str, raw: bytes) -> None:

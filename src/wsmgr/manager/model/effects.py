@@ -42,7 +42,7 @@ class Recycle:
 
 @frozen
 class CloseConnection:
-    """End the connection: it has just been taken from the venue."""
+    """End the connection: it is among the venue's closing ones until its socket is gone."""
 
     connection: Connection
 

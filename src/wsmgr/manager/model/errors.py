@@ -13,7 +13,8 @@
     ├── QuotaError                a venue's quota is used up; nothing was sent (exit code 4)
     ├── RequestRefusedError       the venue refused a request; carries its words (exit code 4)
     ├── OutcomeUnknownError       a request was sent and no answer came: it may have been carried out
-    ├── RequestNotSentError       a request was not sent within its deadline: nothing was changed
+    ├── UnavailableError          what a request needs is not to be had now: nothing was sent
+    │   └── RequestNotSentError   it could not be written within its deadline
     ├── ActionForbiddenError      the venue's own settings forbid the action; nothing was sent (exit code 4)
     ├── SubscribeTimeoutError     no acknowledgement (or no proof) within the caller's deadline
     ├── LaggedError               the consumer fell behind and its policy is `fail`
@@ -143,7 +144,11 @@ class OutcomeUnknownError(WsmgrError):
         self.why = why
 
 
-class RequestNotSentError(WsmgrError):
+class UnavailableError(WsmgrError):
+    """Something that a request needs is not to be had now; nothing was sent, and it may be tried again."""
+
+
+class RequestNotSentError(UnavailableError):
     """A request could not be sent within its deadline: nothing was changed, and it may be tried again.
 
     Args:

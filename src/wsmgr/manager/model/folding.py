@@ -37,7 +37,7 @@ def fold(registry: Registry, venue: Venue, now: float, wake: list[float]) -> Non
         now: The monotonic time.
         wake: Takes when to look again.
     """
-    if any(connection.leaving for connection in venue.connections):
+    if any(connection.leaving or connection.arrivals for connection in venue.connections):
         return
     for connection in venue.connections:
         if not _fits(venue, connection):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from wsmgr.manager.model.outcome import Answered, Refused
+from wsmgr.manager.model.outcome import Outcome
 
 
 class Data(msgspec.Struct, gc=False):
@@ -81,11 +81,11 @@ class Answer(msgspec.Struct, gc=False):
 
     Attributes:
         number: The request's number.
-        outcome: What it said.
+        outcome: What it said; unknown where that cannot be read.
     """
 
     number: int
-    outcome: Answered[Any] | Refused
+    outcome: Outcome[Any]
 
 
 class Pong(msgspec.Struct, gc=False):

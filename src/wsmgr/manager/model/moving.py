@@ -13,7 +13,7 @@ from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Move, Phase
 from wsmgr.manager.model.continuity import Interruption
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.gaps import admit_gap
-from wsmgr.manager.model.subscription_type import Join, Kind
+from wsmgr.manager.model.subscription_type import Kind
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
@@ -49,7 +49,8 @@ def proved(registry: Registry, entry: Entry, *, now: float, wall: float) -> None
     registry.unplace(entry, now)
     move.to.add(entry)
     move.to.routes[entry.wire_key] = entry
-    entry.first = entry.fresh = True
+    if entry.log is not None:
+        entry.first = entry.fresh = True
     registry.note(
         Fact(
             kind="moved",
@@ -59,7 +60,7 @@ def proved(registry: Registry, entry: Entry, *, now: float, wall: float) -> None
             detail={"from": old.id, "why": move.why},
         )
     )
-    if entry.type.kind is Kind.EVENT and entry.type.join is Join.NONE:
+    if entry.type.kind is Kind.EVENT and entry.log is None:
         interruption = Interruption(
             since=since,
             since_monotonic=since_monotonic,

@@ -61,7 +61,9 @@ class Refused:
 
 @frozen
 class Unknown:
-    """The request was sent and no answer came: it may or may not have been carried out. It is never sent again.
+    """The request was sent and no answer came, or none that says what became of it: it may or may not have been carried out.
+
+    It is never sent again.
 
     Attributes:
         why: What happened instead, in half a sentence.

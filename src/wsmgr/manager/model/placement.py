@@ -92,10 +92,10 @@ def place(
         usage: What that origin holds already.
         now: The monotonic time.
     """
-    refusal = _over_quota(entry, quotas, usage)
+    refusal = _over_quota(entry, connections, quotas, usage)
     if refusal is not None:
         return refusal
-    may_open = can_open(quotas, usage)
+    may_open = can_open(quotas, usage.connections)
     if entry.dedicated:
         return Open() if may_open else _no_socket(entry, connections, quotas)
     fits = [
@@ -117,17 +117,19 @@ def place(
     return Place(mixed) if mixed is not None else _no_socket(entry, connections, quotas)
 
 
-def can_open(quotas: Quotas, usage: Usage) -> bool:
-    """Whether another connection may be opened, with the reserve left over."""
-    return quotas.connections is None or usage.connections < max(1, quotas.connections - RESERVE)
+def can_open(quotas: Quotas, connections: int) -> bool:
+    """Whether another connection may be opened beside so many, with the reserve left over."""
+    return quotas.connections is None or connections < max(1, quotas.connections - RESERVE)
 
 
-def _over_quota(entry: Entry, quotas: Quotas, usage: Usage) -> Refuse | None:
+def _over_quota(
+    entry: Entry, connections: Sequence[Connection], quotas: Quotas, usage: Usage
+) -> Refuse | None:
     if quotas.subscriptions is not None and usage.subscriptions >= quotas.subscriptions:
         return Refuse(
             quota="subscriptions",
             limit=quotas.subscriptions,
-            held_by=(),
+            held_by=tuple(member.key for connection in connections for member in connection.members.values()),
             advice="end one with `wsmgr unsubscribe`, or use a second machine",
         )
     if entry.user is None or quotas.users is None or entry.user in usage.users:

@@ -79,7 +79,6 @@ def lost(
     for entry in tuple(connection.members.values()):
         moving.take_back(registry, entry, why=f"{connection.id} was lost: {reason}")
         _interrupt(registry, entry, interruption, now)
-    connection.leaving, connection.fits_since = False, None
     users = {
         claim.atom.user
         for claim in connection.claims.values()
@@ -122,6 +121,7 @@ def acknowledged(
     if claim is None:
         return False
     _hold(connection, claim)
+    claim.acknowledged = True
     entry = registry.entries.get(subscription_id(key))
     if entry is not None and entry.move is not None and entry.move.to is connection:
         _arrival_acknowledged(registry, entry, entry.move, now=now, wall=wall)
@@ -200,6 +200,11 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
     if claim is not None and claim.unanswered:
         # Answers come in order: this one is of the subscribe before the end that is in flight.
         return
+    if entry.state in DELIVERING:
+        # A frame, late or somebody else's, had passed for its proof before the venue said no.
+        open_gap(registry, entry, since_last_message(entry, words), now)
+        move(entry, State.LOST)
+        registry.venues[entry.venue].attention[entry.id] = entry
     if connection is not None:
         connection.drop_claim(entry.wire_key)
     entry.attempts = 0

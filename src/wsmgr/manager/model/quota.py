@@ -14,6 +14,7 @@ import attrs
 from attrs import field, frozen
 
 from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.model.showing import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ USER_LINGER = 15.0
 def _limit(_instance: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
     if value is not None and (type(value) is not int or value < 1):
         raise ConfigurationError(
-            f"the quota {attribute.name} is {value!r}; give a whole number above 0, or 'off'"
+            f"the quota {attribute.name} is {shown(value)}; give a whole number above 0, or 'off'"
         )
 
 
@@ -58,7 +59,9 @@ class Quotas:
         known = {attribute.name for attribute in attrs.fields(Quotas)}
         for name in changes:
             if name not in known:
-                raise ConfigurationError(f"there is no quota {name!r}; there are {', '.join(sorted(known))}")
+                raise ConfigurationError(
+                    f"there is no quota {shown(name)}; there are {', '.join(sorted(known))}"
+                )
         values = {name: None if value == "off" else value for name, value in changes.items()}
         return attrs.evolve(self, **values)  # type: ignore[arg-type]  # the validators check each value
 

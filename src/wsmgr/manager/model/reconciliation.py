@@ -135,8 +135,8 @@ def _open_for_requests(venue: Venue, now: float, urls: dict[str, str]) -> Iterat
     """Yield the opening of a connection where a request waits and there is none that takes it."""
     if not venue.requests.waiting or requests.first_connection(venue) is not None:
         return
-    if can_open(venue.origin.quotas, venue.origin.usage(now)):
-        connection = _new_connection(venue, requests.HOST, urls)
+    if can_open(venue.origin.quotas, venue.origin.open_connections):
+        connection = _new_connection(venue, venue.request_host, urls)
         connection.empty_since = now
         yield OpenConnection(connection)
 
@@ -181,6 +181,7 @@ def _note_refusal(registry: Registry, entry: Entry, refusal: Refuse) -> None:
 
 
 def _close_empty(registry: Registry, venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+    venue.requests.forget(now)
     for connection in list(venue.connections):
         if not connection.empty or connection.empty_since is None:
             continue
@@ -189,6 +190,7 @@ def _close_empty(registry: Registry, venue: Venue, now: float, wake: list[float]
             wake.append(until)
             continue
         venue.connections.remove(connection)
+        venue.closing.append(connection)
         registry.note(
             Fact(
                 kind="connection_closed", venue=venue.name, connection=connection.id, detail={"why": "empty"}
@@ -202,10 +204,9 @@ def _empty_until(venue: Venue, connection: Connection) -> float:
     assert connection.empty_since is not None  # noqa: S101 - the caller has checked it
     if not connection.usable:
         return connection.empty_since + PARKED_LINGER
-    if venue.requests.uses(connection):
-        return math.inf
+    used = venue.requests.used_until(connection)
     if connection.leaving:
-        return connection.empty_since
+        return max(connection.empty_since, used)
     if requests.first_connection(venue) is connection:
-        return max(connection.empty_since + EMPTY_LINGER, venue.requests.used_at + REQUEST_LINGER)
-    return connection.empty_since + EMPTY_LINGER
+        used = max(used, venue.requests.used_at + REQUEST_LINGER)
+    return max(connection.empty_since + EMPTY_LINGER, used)

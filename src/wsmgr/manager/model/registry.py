@@ -61,11 +61,20 @@ class Origin:
         self.dials = Window(self.quotas.dials_per_minute)
         self.messages = Window(self.quotas.messages_per_minute)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections it has: parked ones are left out, those that say goodbye are not."""
+        return sum(
+            connection.state is not ConnectionState.PARKED
+            for venue in self.venues
+            for connection in (*venue.connections, *venue.closing)
+        )
+
     def usage(self, now: float) -> Usage:
         """Return what the origin holds at `now`."""
         connections = [connection for venue in self.venues for connection in venue.connections]
         return Usage(
-            connections=sum(connection.state is not ConnectionState.PARKED for connection in connections),
+            connections=self.open_connections,
             subscriptions=sum(
                 len(connection.members) + len(connection.arrivals) for connection in connections
             ),
@@ -88,7 +97,7 @@ class Origin:
 
     def _users(self) -> Iterator[str]:
         for venue in self.venues:
-            for connection in venue.connections:
+            for connection in (*venue.connections, *venue.closing):
                 yield from connection.users
                 yield from connection.held_users
                 for claim in connection.unsettled.values():
@@ -106,7 +115,9 @@ class Venue:
         decode: Decodes the payload of a frame.
         compose: Makes the snapshot of a log, for a type.
         connections: Its connections, oldest first.
+        closing: Those that were closed and whose sockets are not gone yet: the venue still counts them.
         attention: The subscriptions that wait for something, by id; a live one that is held is not among them.
+        request_host: Which of its hosts takes requests.
         requests: What it was asked beside subscriptions.
         opened: How many connections it has ever had: the next one's number.
         error: Why the venue as a whole is parked, or None.
@@ -117,7 +128,9 @@ class Venue:
     decode: Decode
     compose: ComposeFor
     connections: list[Connection] = field(factory=list[Connection])
+    closing: list[Connection] = field(factory=list[Connection])
     attention: dict[str, Entry] = field(factory=dict[str, Entry])
+    request_host: str = "api"
     requests: Requests = field(factory=Requests)
     opened: int = 0
     error: str | None = None

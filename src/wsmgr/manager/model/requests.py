@@ -10,13 +10,15 @@ Plain objects and decisions: they outlive the actor that carries them out, so it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import define, field, frozen
 
+from wsmgr.manager.model.errors import QuotaError
 from wsmgr.manager.model.outcome import Outcome, Unknown
+from wsmgr.manager.model.placement import can_open
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection  # noqa: TC004 - the connection's registry holds these: a cycle
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 RequestKind = Literal["info", "action"]
 """What a request is: a question, or something that changes an account."""
 
-HOST = "api"
-"""The host that takes requests."""
+URGENT_PLACES = 10
 FORGOTTEN_AFTER = 60.0
 """Seconds after its caller gave up for which a request that was written still counts as in flight."""
 
@@ -45,14 +46,17 @@ class Progress(Enum):
     """Its outcome is known, or its caller has given up."""
 
 
+_NOT_WRITTEN = frozenset({Progress.WAITING, Progress.HANDED})
+
+
 @define(eq=False)
 class Request:
     """One request.
 
     Attributes:
         number: Its number: the venue's answer names it.
-        kind: What it is.
-        payload: Its wire form.
+        frame: The frame that makes it.
+        urgent: Whether it goes before those that are not, into places that are kept for it.
         progress: How far it has come.
         connection: The id of the connection that it was handed to, or None.
         outcome: What became of it, or None while nothing has.
@@ -61,22 +65,26 @@ class Request:
     """
 
     number: int
-    kind: RequestKind
-    payload: Mapping[str, Any] = field(repr=False)
+    frame: bytes = field(repr=False)
+    urgent: bool
     on_end: Callable[[], None] = field(repr=False)
     progress: Progress = Progress.WAITING
     connection: str | None = None
     outcome: Outcome[Any] | None = None
     forget_at: float = math.inf
 
-    def begin_writing(self) -> bool:
-        """Note that its bytes are about to be written: from now on only the venue knows. False: its caller has given up."""
-        if self.progress is not Progress.HANDED:
+    def begin_writing(self, connection: str) -> bool:
+        """Note that its bytes are about to be written on a connection: from now on only the venue knows.
+
+        False: its caller has given up, or it was handed to another connection meanwhile.
+        """
+        if self.progress is not Progress.HANDED or self.connection != connection:
             return False
         self.progress = Progress.WRITTEN
         return True
 
-    def _end(self, outcome: Outcome[Any]) -> None:
+    def end(self, outcome: Outcome[Any] | None) -> None:
+        """Note its outcome, None where it was not written and never will be, and tell who waits for it."""
         self.progress = Progress.ENDED
         self.outcome = outcome
         self.on_end()
@@ -95,25 +103,37 @@ class Requests:
     """The requests of one venue.
 
     Attributes:
+        number: The number of the newest one. Where the count begins is anybody's guess, so that an answer to nobody hits nobody.
         waiting: Those that were not handed to a session, oldest first, by number.
         in_flight: Those that were, by number.
         late: Answers that came for a request that nobody waited for any more, or that there never was.
         used_at: When the newest request was made (monotonic); -inf before the first.
     """
 
+    number: int = 0
     waiting: dict[int, Request] = field(factory=dict[int, Request])
     in_flight: dict[int, Request] = field(factory=dict[int, Request])
     late: int = 0
     used_at: float = -math.inf
-    _numbers: int = 0
 
     def add(
-        self, kind: RequestKind, payload: Mapping[str, Any], *, now: float, on_end: Callable[[], None]
+        self, encode: Callable[[int], bytes], *, urgent: bool, now: float, on_end: Callable[[], None]
     ) -> Request:
-        """Add a request; it is written when `due` says so."""
-        self._numbers += 1
-        request = Request(self._numbers, kind, payload, on_end)
-        self.waiting[request.number] = request
+        """Add a request; it is written when `due` says so.
+
+        Args:
+            encode: Makes the frame of a number; what it raises is raised here, and nothing is added.
+            urgent: Whether it goes before those that are not: an action never waits behind questions.
+            now: The monotonic time.
+            on_end: Called once, when the outcome is known.
+        """
+        self.number += 1
+        request = Request(self.number, encode(self.number), urgent, on_end)
+        if urgent:
+            first = {number: each for number, each in self.waiting.items() if each.urgent}
+            self.waiting = {**first, request.number: request, **self.waiting}
+        else:
+            self.waiting[request.number] = request
         self.used_at = now
         return request
 
@@ -123,13 +143,36 @@ class Requests:
             request.progress, request.connection = Progress.WAITING, None
             self.waiting = {request.number: request, **self.waiting}
 
-    def answered(self, answer: Answer) -> bool:
-        """Take the venue's answer; returns whether a request waited for it. A second one of the same request is late."""
-        request = self.in_flight.pop(answer.number, None)
-        if request is None or request.progress is Progress.ENDED:
+    def take_back_handed(self) -> None:
+        """Take back all that was handed over and not written: whoever was to carry it to a session may be gone.
+
+        A copy that reaches a session all the same changes nothing: what was written once is not written again.
+        """
+        handed = {
+            number: request
+            for number, request in self.in_flight.items()
+            if request.progress is Progress.HANDED
+        }
+        for number, request in handed.items():
+            del self.in_flight[number]
+            request.progress, request.connection = Progress.WAITING, None
+        self.waiting = {**handed, **self.waiting}
+
+    def answered(self, answer: Answer, connection: Connection) -> bool:
+        """Take the venue's answer; returns whether it is one of ours.
+
+        Only what was written on this very connection can be answered there. A second answer of the same request is late, and so
+        is one whose caller has given up.
+        """
+        request = self.in_flight.get(answer.number)
+        if request is None or request.connection != connection.id or request.progress in _NOT_WRITTEN:
             self.late += 1
-            return request is not None
-        request._end(answer.outcome)  # noqa: SLF001 - its record
+            return False
+        del self.in_flight[answer.number]
+        if request.progress is Progress.ENDED:
+            self.late += 1
+            return True
+        request.end(answer.outcome)
         return True
 
     def give_up(self, request: Request, why: str, now: float) -> None:
@@ -145,7 +188,7 @@ class Requests:
             case Progress.WRITTEN:
                 # The venue still counts it.
                 request.forget_at = now + FORGOTTEN_AFTER
-                request._end(Unknown(why))  # noqa: SLF001 - its record
+                request.end(Unknown(why))
             case Progress.ENDED:
                 pass
 
@@ -158,7 +201,7 @@ class Requests:
                 request.progress, request.connection = Progress.WAITING, None
                 unsent[request.number] = request
             elif request.progress is Progress.WRITTEN:
-                request._end(Unknown(why))  # noqa: SLF001 - its record
+                request.end(Unknown(why))
         self.waiting = {**unsent, **self.waiting}
 
     def forget(self, now: float) -> float:
@@ -167,9 +210,27 @@ class Requests:
             del self.in_flight[request.number]
         return min((each.forget_at for each in self.in_flight.values()), default=math.inf)
 
-    def uses(self, connection: Connection) -> bool:
-        """Whether a request was handed to a connection and not answered yet."""
-        return any(each.connection == connection.id for each in self.in_flight.values())
+    def refuse_waiting(self) -> None:
+        """End those that wait, for the end of the manager: they were not written, and never will be."""
+        for request in self.waiting.values():
+            request.end(None)
+        self.waiting.clear()
+
+    def close(self) -> None:
+        """End all of them, after the end of the manager's sockets."""
+        self.take_back_handed()
+        self.refuse_waiting()
+        for request in self.in_flight.values():
+            if request.progress is Progress.WRITTEN:
+                request.end(Unknown("the manager was left"))
+        self.in_flight.clear()
+
+    def used_until(self, connection: Connection) -> float:
+        """Return until when a connection is needed for what was handed to it and not answered; -inf where there is nothing."""
+        return max(
+            (each.forget_at for each in self.in_flight.values() if each.connection == connection.id),
+            default=-math.inf,
+        )
 
 
 def due(venue: Venue, now: float) -> tuple[list[Write], float]:
@@ -182,7 +243,8 @@ def due(venue: Venue, now: float) -> tuple[list[Write], float]:
         now: The monotonic time.
     """
     origin, requests = venue.origin, venue.requests
-    wake_at = requests.forget(now)
+    # The gate is the origin's: a request that any of its venues forgets makes room here.
+    wake_at = min(each.requests.forget(now) for each in origin.venues)
     connection = first_connection(venue)
     if connection is None or not connection.ready:
         return [], wake_at
@@ -190,10 +252,11 @@ def due(venue: Venue, now: float) -> tuple[list[Write], float]:
         return [], min(wake_at, origin.silent_until)
     found: list[Write] = []
     for request in list(requests.waiting.values()):
-        if _gate_is_shut(origin):
+        if _gate_is_shut(origin, urgent=request.urgent):
             break
-        if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
-            wake_at = min(wake_at, origin.messages.free_at(now, keep=origin.messages.reserve))
+        keep = 0 if request.urgent else origin.messages.reserve
+        if origin.messages.free(now, keep=keep) <= 0:
+            wake_at = min(wake_at, origin.messages.free_at(now, keep=keep))
             break
         origin.messages.record(now)
         del requests.waiting[request.number]
@@ -204,11 +267,28 @@ def due(venue: Venue, now: float) -> tuple[list[Write], float]:
 
 
 def first_connection(venue: Venue) -> Connection | None:
-    """Return the connection that carries a venue's requests: its oldest one, or None where there is none."""
-    for connection in venue.connections:
-        if connection.host == HOST and connection.usable and not connection.dedicated:
-            return connection
-    return None
+    """Return the connection that carries a venue's requests, or None where one is to be opened for them.
+
+    The oldest that is ready and stays, else the oldest; one that belongs to a single subscription only where no other may be
+    opened.
+    """
+    found = [each for each in venue.connections if each.host == venue.request_host and each.usable]
+    shared = [each for each in found if not each.dedicated]
+    if not shared and not can_open(venue.origin.quotas, venue.origin.open_connections):
+        shared = found
+    return min(shared, key=lambda each: (not each.ready, each.leaving), default=None)
+
+
+def refusal(venue: Venue) -> QuotaError | None:
+    """Return why no request can be made at all, because only an end frees the socket that it needs; or None."""
+    if first_connection(venue) is not None:
+        return None
+    limit, count = venue.origin.quotas.connections, venue.origin.open_connections
+    if limit is None or can_open(venue.origin.quotas, count):
+        return None
+    held_by = [each.id for other in venue.origin.venues for each in other.connections]
+    advice = f"none of them goes to the host that takes the requests of {venue.name}; end a subscription of another one"
+    return QuotaError("connections", limit, held_by, advice=advice)
 
 
 def obstacle(venue: Venue, now: float) -> str:
@@ -216,18 +296,22 @@ def obstacle(venue: Venue, now: float) -> str:
     origin = venue.origin
     connection = first_connection(venue)
     if connection is None:
-        return "the venue has no connection that takes requests, and none could be opened"
+        return "the venue has no connection that takes requests yet"
     if not connection.ready:
         return f"{connection.id} is {connection.state.value}" + (
             f" ({connection.reason})" if connection.reason else ""
         )
-    if _gate_is_shut(origin):
+    if _gate_is_shut(origin, urgent=False):
         return f"{origin.quotas.requests_in_flight} requests are in flight, which is the quota 'requests_in_flight'"
     if origin.silent_until > now or origin.messages.free(now, keep=origin.messages.reserve) <= 0:
         return f"the quota 'messages_per_minute' ({origin.messages.limit}) is used up"
     return "it was on its way to the socket"
 
 
-def _gate_is_shut(origin: Origin) -> bool:
+def _gate_is_shut(origin: Origin, *, urgent: bool) -> bool:
+    """Whether no more may be in flight; a tenth of the places, at most ten, are kept for what is urgent."""
     limit = origin.quotas.requests_in_flight
-    return limit is not None and sum(len(venue.requests.in_flight) for venue in origin.venues) >= limit
+    if limit is None:
+        return False
+    kept = 0 if urgent else min(URGENT_PLACES, limit // 10)
+    return sum(len(venue.requests.in_flight) for venue in origin.venues) >= limit - kept

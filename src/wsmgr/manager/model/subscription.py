@@ -68,7 +68,7 @@ _LEGAL: Mapping[State, frozenset[State]] = {
     State.ACKNOWLEDGED: frozenset({State.LIVE, State.LOST, State.REJECTED, State.FAILED, State.CLOSED}),
     State.LIVE: frozenset({State.STALE, State.LOST, State.FAILED, State.CLOSED}),
     State.STALE: frozenset({State.LIVE, State.LOST, State.FAILED, State.CLOSED}),
-    State.LOST: frozenset({State.SUBSCRIBING, State.PENDING, State.FAILED, State.CLOSED}),
+    State.LOST: frozenset({State.SUBSCRIBING, State.PENDING, State.REJECTED, State.FAILED, State.CLOSED}),
     State.REJECTED: frozenset({State.PENDING, State.CLOSED}),
     State.FAILED: frozenset({State.PENDING, State.CLOSED}),
     State.CLOSED: frozenset({State.PENDING}),

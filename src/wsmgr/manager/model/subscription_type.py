@@ -15,6 +15,7 @@ from typing import Any
 from attrs import field, frozen, validators
 
 from wsmgr.manager.model.errors import ParameterError
+from wsmgr.manager.model.showing import looks_like_secret_key, shown
 
 MAX_TEXT = 256
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -115,7 +116,8 @@ class Parameter:
         """Return the value in its canonical form.
 
         Raises:
-            ParameterError: The value is not of this parameter's kind, or not one of its choices.
+            ParameterError: The value is not of this parameter's kind, or not one of its choices; or it looks like a secret
+                key, which would be sent, logged and stored.
         """
         if value == "":
             raise ParameterError(
@@ -124,11 +126,11 @@ class Parameter:
         parsed = _PARSERS[self.kind](value)
         if parsed is None:
             raise ParameterError(
-                f"{type_name}: {self.name}={value!r} is not {_WANTED[self.kind]}" + self.example()
+                f"{type_name}: {self.name}={shown(value)} is not {_WANTED[self.kind]}" + self.example()
             )
         if self.choices and parsed not in self.choices:
             raise ParameterError(
-                f"{type_name}: {self.name}={value!r} is not allowed; choose one of "
+                f"{type_name}: {self.name}={shown(value)} is not allowed; choose one of "
                 + ", ".join(str(choice) for choice in self.choices)
             )
         return parsed
@@ -141,6 +143,8 @@ class Parameter:
 def _parse_text(value: object) -> str | None:
     if not isinstance(value, str) or value.strip() != value or not 0 < len(value) <= MAX_TEXT:
         return None
+    if looks_like_secret_key(value):
+        return None
     return None if any("\ud800" <= character <= "\udfff" for character in value) else value
 
 
@@ -148,7 +152,7 @@ def _parse_integer(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value
+        return None if looks_like_secret_key(value) else value
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         return int(value)
     return None
@@ -260,7 +264,7 @@ class SubscriptionType:
         for name in params:
             if name not in known:
                 takes = ", ".join(known) or "no parameters"
-                raise ParameterError(f"{self.name}: there is no parameter {name!r}; it takes {takes}")
+                raise ParameterError(f"{self.name}: there is no parameter {shown(name)}; it takes {takes}")
         found: dict[str, Any] = {}
         for name, parameter in sorted(known.items()):
             value = params.get(name)
@@ -284,7 +288,7 @@ def _check_companion(type_name: str, parameter: Parameter, found: Mapping[str, A
     other, wanted = parameter.only_with
     if found.get(other) != wanted:
         raise ParameterError(
-            f"{type_name}: {parameter.name} is only allowed with {other}={wanted} (here: {found.get(other)})"
+            f"{type_name}: {parameter.name} is only allowed with {other}={wanted} (here: {shown(found.get(other))})"
         )
 
 

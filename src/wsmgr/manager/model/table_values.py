@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from attrs import frozen
 
 from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.model.showing import shown
 
 if TYPE_CHECKING:
     from enum import Enum
@@ -38,7 +39,7 @@ class Place:
 
     def fail(self, what: str, value: object, allowed: str) -> NoReturn:
         """Refuse a value: say what it is, and what is allowed there."""
-        raise ConfigurationError(f"{self.table}: {what} is {value!r}; allowed is {allowed}")
+        raise ConfigurationError(f"{self.table}: {what} is {shown(value)}; allowed is {allowed}")
 
     def read(self, what: str, value: object, read: Read) -> Any:  # noqa: ANN401 - what the field holds
         """Return a value as its reader returns it, or refuse it."""
@@ -54,7 +55,7 @@ class Place:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]!r}? " if near else ""
                 raise ConfigurationError(
-                    f"{self.table}: there is no field {name!r}{of} (here: {value!r}); {hint}"
+                    f"{self.table}: there is no field {shown(name)}{of} (here: {shown(value)}); {hint}"
                     f"allowed are {', '.join(known)}"
                 )
 

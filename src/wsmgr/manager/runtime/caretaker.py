@@ -14,6 +14,7 @@ from attrs import frozen
 from wsmgr.actors import Actor, ActorRef, CallExitError, ChildSpec, Continue, Down, SupervisorError, Timer
 from wsmgr.actors.reasons import describe
 from wsmgr.manager.model import progress
+from wsmgr.manager.model.connection import ConnectionState
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.runtime.dialer import RESTARTS, dialer_failed
 
@@ -149,7 +150,7 @@ class Caretaker(Actor[Any]):
         venue.failures += 1
         venue.model.error = why
         for connection in venue.model.connections:
-            if connection.usable:
+            if connection.state is not ConnectionState.PARKED:
                 # Whoever would have said so is gone with the venue's tree.
                 progress.lost(
                     self._context.registry,

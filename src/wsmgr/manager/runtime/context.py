@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -117,6 +117,7 @@ class Context:
         venues: The venues by name.
         origins: The origins by name.
         on_note: Takes each fact after it was logged, or None while there is nobody.
+        on_record: Takes a fact after it was logged, and returns when it is on the disk; None where there is no disk.
         venue_supervisor: The supervisor of the venues.
         consumer_supervisor: The supervisor of callback consumers.
         writer: The store's writer, or None while there is none.
@@ -132,6 +133,7 @@ class Context:
     venues: dict[str, VenueContext] = field(factory=dict[str, VenueContext])
     origins: dict[str, OriginContext] = field(factory=dict[str, OriginContext])
     on_note: Callable[[Note], None] | None = None
+    on_record: Callable[[Fact], Awaitable[None]] | None = None
     venue_supervisor: DynamicSupervisor | None = None
     consumer_supervisor: DynamicSupervisor | None = None
     writer: ActorRef[Any] | None = None
@@ -150,6 +152,14 @@ class Context:
         if self.on_note is not None:
             self.on_note(note)
 
+    async def record(self, fact: Fact) -> None:
+        """Take a fact, and return when it is on the disk, where there is one; a disk that is not there is not waited for long."""
+        if self.on_record is None:
+            self.note(fact)
+        else:
+            log(fact)
+            await self.on_record(fact)
+
     def look(self, venue: str) -> None:
         """Tell a venue's keeper to look: something may be to be done. Never blocks; telling twice is telling once."""
         context = self.venues[venue]
@@ -158,18 +168,27 @@ class Context:
 
     def serve(self, venue: VenueContext) -> None:
         """Tell a venue's requests that more may go out; where there is no connection for them, the keeper opens one."""
-        if not venue.model.requests.waiting:
-            return
-        if first_connection(venue.model) is None:
+        if venue.model.requests.waiting and first_connection(venue.model) is None:
             self.look(venue.model.name)
-        elif not venue.serve_pending and venue.requests is not None:
-            venue.serve_pending = venue.requests.cast(LOOK)
+        else:
+            self._hand_out(venue)
 
     def serve_origin(self, origin: OriginContext) -> None:
         """Tell the requests of all venues of an origin that more may go out: they share its quotas."""
         for venue in self.venues.values():
             if venue.origin is origin:
-                self.serve(venue)
+                self._hand_out(venue)
+
+    def drain(self) -> None:
+        """Take nothing new from now on: the manager ends."""
+        self.draining = True
+        for venue in self.venues.values():
+            venue.model.requests.refuse_waiting()
+
+    def _hand_out(self, venue: VenueContext) -> None:
+        waits = venue.model.requests.waiting and first_connection(venue.model) is not None
+        if waits and not venue.serve_pending and venue.requests is not None:
+            venue.serve_pending = venue.requests.cast(LOOK)
 
     def connection(self, connection_id: str) -> Connection | None:
         """Return a connection by its id, or None."""

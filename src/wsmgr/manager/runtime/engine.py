@@ -18,6 +18,7 @@ from wsmgr.manager.model.errors import (
     UsageError,
     WsmgrError,
 )
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
@@ -74,6 +75,8 @@ class Engine:
             for buffer in tuple(entry.buffers):
                 buffer.close(error)
                 buffer.wake()
+        for venue in self.context.venues.values():
+            venue.model.requests.close()
         for entry in list(self.context.registry.entries.values()):
             self.context.registry.end(entry, by=str(error), now=self.context.clock.monotonic())
 
@@ -194,7 +197,7 @@ class Engine:
             case "action":
                 return await desk.act(payload, who=who, timeout=timeout)
             case _:
-                raise UsageError(f"kind={kind!r} is not known; choose info or action")
+                raise UsageError(f"kind={shown(kind)} is not known; choose info or action")
 
     async def preview(self, payload: Mapping[str, object], *, venue: str | None = None) -> Mapping[str, Any]:
         """Return what an action would sign and send; nothing is sent.

@@ -212,7 +212,8 @@ class Subscription:
         self._arrived.set()
 
     async def _wait(self) -> None:
-        self._arrived = anyio.Event()
+        if self._arrived.is_set():
+            self._arrived = anyio.Event()
         if not len(self.buffer) and self.buffer.closed is None and not self.buffer.failed:
             await self._arrived.wait()
 

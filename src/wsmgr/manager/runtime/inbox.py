@@ -55,7 +55,8 @@ class Inbox:
     async def get(self) -> Item:
         """Return the next item, waiting for it. Cancelling it loses nothing."""
         while not self._items:
-            self._arrived = anyio.Event()
+            if self._arrived.is_set():
+                self._arrived = anyio.Event()
             await self._arrived.wait()
         return self._items.popleft()
 

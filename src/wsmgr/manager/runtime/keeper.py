@@ -22,6 +22,7 @@ from wsmgr.actors import (
 )
 from wsmgr.actors.reasons import REACHED_MAX_RESTART_INTENSITY
 from wsmgr.manager.model import progress
+from wsmgr.manager.model.connection import ConnectionState
 from wsmgr.manager.model.effects import (
     CloseConnection,
     Effect,
@@ -82,6 +83,9 @@ class Keeper(Actor[Any]):
         for connection_id, running in list(self._venue.supervisors.items()):
             if connection_id not in known:
                 self.start_soon(self._terminate, connection_id, running)
+        for connection in list(self._venue.model.closing):
+            if connection.id not in self._venue.supervisors:
+                self._venue.model.closing.remove(connection)
         await self._look()
 
     async def handle_cast(self, message: object) -> None:
@@ -101,8 +105,13 @@ class Keeper(Actor[Any]):
         for effect in plan.effects:
             await self._perform(effect)
         for connection in list(self._venue.model.connections):
-            if connection.usable and connection.id not in self._venue.supervisors:
+            if (
+                connection.state is not ConnectionState.PARKED
+                and connection.id not in self._venue.supervisors
+            ):
                 await self._start(connection)
+        # What a look finds may be what a request waits for: another first connection, a place at the gate.
+        self._context.serve_origin(self._venue.origin)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -156,19 +165,26 @@ class Keeper(Actor[Any]):
         if self._venue.origin.dialer is not None:
             self._venue.origin.dialer.cast(DialWithdrawn(connection.id))
         running = self._venue.supervisors.get(connection.id)
-        if running is not None:
+        if running is None:
+            self._closed(connection.id)
+        else:
             self.start_soon(self._terminate, connection.id, running)
 
     async def _terminate(self, connection_id: str, running: ActorRef[Any]) -> None:
         """End a connection; it is forgotten only when it has ended, so that a keeper that follows finds it."""
-        supervisor = self._venue.connections
-        if supervisor is None:
-            return
-        # It may end in another way in the meantime, which is what was wanted.
-        with contextlib.suppress(SupervisorError, CallExitError):
-            await supervisor.terminate_child(running)
+        # Told by ourselves and not through the supervisor of all connections: that would wait for each goodbye in turn. It may
+        # end in another way in the meantime, which is what was wanted.
+        with contextlib.suppress(CallExitError):
+            await running.stop(Shutdown())
         if self._venue.supervisors.get(connection_id) is running:
             del self._venue.supervisors[connection_id]
+        self._closed(connection_id)
+
+    def _closed(self, connection_id: str) -> None:
+        """Note that a socket is gone: its place, and its users', are free for what waits."""
+        model = self._venue.model
+        model.closing = [connection for connection in model.closing if connection.id != connection_id]
+        self._context.look(model.name)
 
     async def _ended(self, down: Down) -> None:
         """Park a connection that used up its restarts; start one again that ended in another way."""

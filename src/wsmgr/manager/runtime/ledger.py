@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anyio import move_on_after
 from attrs import define, evolve, field
 
 from wsmgr.manager.model.continuity import Gap, Interruption
@@ -16,6 +17,7 @@ from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened, Note
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.runtime.context import Context
 from wsmgr.manager.runtime.rows import metrics_row, restore_counters, subscription_row
+from wsmgr.manager.runtime.store_client import commit
 from wsmgr.manager.store import queries
 from wsmgr.manager.store.changes import (
     AddEvent,
@@ -27,6 +29,7 @@ from wsmgr.manager.store.changes import (
     PutSubscription,
 )
 from wsmgr.manager.store.committer import Commit
+from wsmgr.manager.store.errors import StoreError
 from wsmgr.manager.store.rows import (
     CLOSED,
     EventRow,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 LIVE_REFRESH = 60.0
 MAX_PENDING = 10_000
+RECORD_PATIENCE = 1.0
 RESTARTED = "the manager was not running"
 
 
@@ -107,7 +111,32 @@ class Ledger:
 
     def take(self, note: Note) -> None:
         """Take a fact for the store: at once where the writer takes it, else as soon as it does, in the order of the facts."""
-        self._pending.extend(self._of_note(note, self._context.clock.wall()))
+        self._queue(self._of_note(note, self._context.clock.wall()))
+
+    async def record(self, fact: Fact) -> None:
+        """Take a fact for the store, and return when it is on the disk: in vain for `RECORD_PATIENCE` at most.
+
+        A store that is not there in time holds nobody up: the fact waits for it like any other, and another one says so. So it
+        is with a caller that is cancelled meanwhile.
+        """
+        number = self._next_event
+        changes = self._of_note(fact, self._context.clock.wall())
+        late: str | None = "who recorded it did not wait"
+        try:
+            with move_on_after(RECORD_PATIENCE) as patience:
+                await commit(self._context, list(changes))
+                late = None
+            if patience.cancelled_caught:
+                late = f"the store did not answer within {RECORD_PATIENCE:g} s"
+        except StoreError as error:
+            late = str(error)
+        finally:
+            if late is not None:
+                self._queue(changes)
+                self._context.note(_recorded_late(fact, number, late))
+
+    def _queue(self, changes: Sequence[Change]) -> None:
+        self._pending.extend(changes)
         while len(self._pending) > MAX_PENDING:
             del self._pending[0]
             self._lost += 1
@@ -265,6 +294,11 @@ def _closed_row(opened: GapRow, gap: Gap) -> GapRow:
 
 def _lost_events(count: int) -> Fact:
     return Fact(kind="events_lost", level="error", actor="ledger", detail={"count": count})
+
+
+def _recorded_late(fact: Fact, number: int, why: str) -> Fact:
+    detail = {"number": number, "recorded": fact.kind, "why": why}
+    return Fact(kind="recorded_late", level="warning", venue=fact.venue, actor="ledger", detail=detail)
 
 
 def _ended_with_its_process(row: SubscriptionRow) -> Fact:

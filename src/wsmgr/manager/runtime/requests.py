@@ -13,7 +13,8 @@ import anyio
 
 from wsmgr.actors import Actor, Continue, MailboxPolicy, Timer
 from wsmgr.manager.model.errors import ManagerClosedError, RequestNotSentError, UsageError
-from wsmgr.manager.model.requests import Progress, due, obstacle
+from wsmgr.manager.model.requests import Progress, due, obstacle, refusal
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.context import LOOK
 from wsmgr.manager.runtime.session import Send
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
@@ -49,7 +50,8 @@ class Requests(Actor[Any]):
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
-        """Go on with what an earlier one left."""
+        """Go on with what an earlier one left, also with what it had taken up and not handed on."""
+        self._venue.model.requests.take_back_handed()
         self._serve()
 
     async def handle_cast(self, message: object) -> None:
@@ -75,9 +77,8 @@ class Requests(Actor[Any]):
     def _hand(self, write: Write) -> None:
         """Hand a request to the socket; where that is gone, its loss brings the request back."""
         request = write.request
-        frame = self._venue.dialect.request(request.number, request.kind, request.payload)
         session = self._venue.sessions.get(write.connection.id)
-        if session is None or not session.cast(Send(frame, request)):
+        if session is None or not session.cast(Send(request.frame, request)):
             self._venue.model.requests.take_back(request)
 
 
@@ -102,27 +103,45 @@ class VenueRequester:
         Cancelling it before it was written sends nothing; cancelling it afterwards gives up the answer, not the request.
 
         Raises:
-            UsageError: The timeout is no number of seconds above 0.
+            UsageError: The payload cannot be written, or the timeout is no number of seconds above 0.
+            QuotaError: It needs a socket that only the end of something else frees.
             RequestNotSentError: It could not be written in time.
             ManagerClosedError: The manager is ending.
         """
         if not timeout > 0:
-            raise UsageError(f"timeout is {timeout!r}; give seconds, more than 0")
+            raise UsageError(f"timeout is {shown(timeout)}; give seconds, more than 0")
         if self._context.draining:
             raise ManagerClosedError("the manager is ending: nothing new is taken")
+        refused = refusal(self._venue.model)
+        if refused is not None:
+            raise refused
         clock, requests = self._context.clock, self._venue.model.requests
         ended = anyio.Event()
-        request = requests.add(kind, payload, now=clock.monotonic(), on_end=ended.set)
+        encode = self._venue.dialect.request
+        request = requests.add(
+            lambda number: encode(number, kind, payload),
+            urgent=kind == "action",
+            now=clock.monotonic(),
+            on_end=ended.set,
+        )
         self._context.serve(self._venue)
         why = "its caller gave up"
         try:
             with anyio.move_on_after(timeout):
                 await ended.wait()
+            if request.outcome is None and request.progress is Progress.ENDED:
+                raise ManagerClosedError("the manager was left before the request was written")
             if request.outcome is None and request.progress is not Progress.WRITTEN:
                 why = obstacle(self._venue.model, clock.monotonic())
                 raise RequestNotSentError(f"{timeout:g} s were over, and {why}")
             why = f"no answer came within {timeout:g} s"
+        except anyio.get_cancelled_exc_class() as error:
+            if request.outcome is None and request.progress is not Progress.WRITTEN:
+                # Whoever notes what became of it can tell that nothing was sent.
+                error.__cause__ = RequestNotSentError(why)
+            raise
         finally:
             requests.give_up(request, why, clock.monotonic())
+            self._context.serve_origin(self._venue.origin)
         assert request.outcome is not None  # noqa: S101 - a written request that is given up has an outcome
         return request.outcome

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wsmgr.actors import Actor, ActorRef, Continue, Crash, ExitReason, MailboxPolicy, Stop, Timer
 from wsmgr.manager.model import progress
@@ -67,8 +67,8 @@ class Send:
         request: The request that it makes, or None.
     """
 
-    frame: bytes
-    request: Request | None = None
+    frame: bytes = field(repr=False)
+    request: Request | None = field(default=None, repr=False)
 
 
 @frozen
@@ -186,7 +186,11 @@ class Session(Actor[Any]):
         clock = self._context.clock
         self._connection.last_inbound_at = clock.wall()
         self._connection.last_inbound_monotonic = clock.monotonic()
+        arriving = len(self._connection.arrivals)
         self._dispatch(frames)
+        if len(self._connection.arrivals) < arriving:
+            # A stream has moved here: the side that it left is to be told.
+            self._context.look(self._venue.model.name)
         if self._connection.dedicated:
             self._pause_for_blocked()
 
@@ -233,7 +237,7 @@ class Session(Actor[Any]):
     async def _send(self, frame: bytes, request: Request | None = None) -> Stop | None:
         if self._socket is None:
             return None
-        if request is not None and not request.begin_writing():
+        if request is not None and not request.begin_writing(self._connection.id):
             return None
         try:
             await self._socket.send(frame)

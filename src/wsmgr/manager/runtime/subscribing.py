@@ -21,6 +21,7 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.placement import Refuse, place
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
 from wsmgr.manager.runtime.context import VenueContext
@@ -103,7 +104,7 @@ class Subscribing:
             QuotaError: A quota is used up (not with `wait="none"`).
         """
         if wait != "none" and wait not in WAITS:
-            raise UsageError(f"wait={wait!r} is not known; choose ack, live or none")
+            raise UsageError(f"wait={shown(wait)} is not known; choose ack, live or none")
         atom = venue.dialect.atom(type_name, params)
         policy = policy or default_policy(atom.type)
         entry, new = await self._want(venue, atom)

@@ -97,6 +97,7 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
     def connections() -> DynamicSupervisor:
         venue.connections = DynamicSupervisor(max_restarts=BUDGET, max_seconds=PERIOD)
         venue.supervisors.clear()
+        venue.model.closing.clear()
         venue.sessions.clear()
         return venue.connections
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.errors import ConfigurationError
 from wsmgr.manager.model.registry import Origin, Venue
+from wsmgr.manager.model.requests import Requests
 from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 from wsmgr.manager.runtime.requests import VenueRequester
 from wsmgr.manager.transport.protocol import redact
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from wsmgr.manager.venues.dialect import Dialect
 
 
+_PORTS = {"ws": 80, "wss": 443}
+_HIGHEST_START = 2.0**31
+
+
 def add_venues(context: Context, config: Config, directory: Path | None) -> None:
     """Add the configured venues to a context.
 
@@ -33,14 +39,14 @@ def add_venues(context: Context, config: Config, directory: Path | None) -> None
         directory: Where venues keep files, or None to keep nothing on disk.
 
     Raises:
-        ConfigurationError: A dialect is unknown, a type or a setting for requests cannot be used, or two venues are the same
-            account of the same host.
+        ConfigurationError: A dialect is unknown, a type or a setting for requests cannot be used, two venues are the same
+            account of the same host, or two of one host have different quotas.
     """
-    seen: dict[tuple[str, str, str | None], str] = {}
+    seen: dict[tuple[str, str, str], str] = {}
     for venue in config.venues:
         dialect = dialect_named(venue.dialect, venue.types)
         url = venue.url or dialect.default_url
-        identity = (venue.dialect, _host(url), venue.account)
+        identity = (venue.dialect, _host(url), (venue.account or "").lower())
         if identity in seen:
             raise ConfigurationError(
                 f"the venues {seen[identity]!r} and {venue.name!r} are the same account of {identity[1]}; keep one"
@@ -57,6 +63,9 @@ def _venue(
     model = Venue(
         name=config.name,
         origin=origin.origin,
+        request_host=dialect.request_host,
+        # Where the numbers begin is anybody's guess: an answer that a venue makes up hits nobody.
+        requests=Requests(number=int(context.uniform(0, _HIGHEST_START))),
         decode=dialect.payload,
         compose=lambda found: _compose(dialect, found),
     )
@@ -73,11 +82,13 @@ def _venue(
     settings = DeskSettings(
         venue=config.name,
         url=venue.url,
+        source=f"sha256:{sha256(url.encode()).hexdigest()}",
         account=config.account,
         options=config.requests,
         directory=directory,
         wall=context.clock.wall,
         note=context.note,
+        record=context.record,
     )
     venue.make_desk = lambda: dialect.desk(VenueRequester(context, venue), settings)
     if config.requests:
@@ -88,12 +99,18 @@ def _venue(
 
 def _origin(context: Context, config: VenueConfig, dialect: Dialect, url: str) -> OriginContext:
     name = f"{dialect.name}:{_host(url)}"
+    quotas = dialect.quotas.override(config.quotas)
     found = context.origins.get(name)
     if found is None:
-        quotas = dialect.quotas.override(config.quotas)
         origin = Origin(name=name, quotas=quotas)
         found = OriginContext(origin=origin, dialling=Dialling(origin.dials, context.uniform))
         context.origins[name] = found
+    elif found.origin.quotas != quotas:
+        other = found.origin.venues[0].name
+        raise ConfigurationError(
+            f"the venues {other!r} and {config.name!r} share the quotas of {_host(url)}, and their settings differ;"
+            f" write the same [venues.{config.name}.quotas] for both"
+        )
     return found
 
 
@@ -105,5 +122,7 @@ def _compose(dialect: Dialect, subscription_type: SubscriptionType) -> Compose:
 
 
 def _host(url: str) -> str:
+    """Return the host of an address, and its port where that is not the scheme's own."""
     parts = urlsplit(url)
-    return f"{parts.hostname}" if parts.port is None else f"{parts.hostname}:{parts.port}"
+    name = (parts.hostname or "").removesuffix(".")
+    return name if parts.port in {None, _PORTS.get(parts.scheme)} else f"{name}:{parts.port}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import field, frozen
 
 from wsmgr.manager.model.errors import StateDirectoryError
+from wsmgr.manager.model.showing import forgetful
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -101,6 +102,7 @@ class StateDirectory:
         beside = Path(runtime) / "wsmgr" / name
         return beside if Path(runtime).is_absolute() and _fits(beside) else _last_resort() / name
 
+    @forgetful  # of the environment
     def prepare(self, environ: Mapping[str, str] = os.environ) -> None:
         """Make the directory, and that of the socket, for their owner alone.
 

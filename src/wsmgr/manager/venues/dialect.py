@@ -7,15 +7,17 @@ to send and what a frame means, and does the rest. Third parties add dialects th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
+from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Ack, Answer, Data, Frame, Ping, Pong, Refusal, RefusalKind, Unroutable
 from wsmgr.manager.model.requests import RequestKind
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ __all__ = [
     "RequestKind",
     "Requester",
     "Unroutable",
+    "left_until",
+    "read_timeout",
 ]
 
 
@@ -59,6 +63,24 @@ class KeepAlive:
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that a request has, from the call to its answer."""
+
+_LONGEST = 1e9
+
+
+def read_timeout(timeout: object) -> float:
+    """Return what a caller gave as a timeout, in seconds; for ever is a long time.
+
+    Raises:
+        UsageError: It is no number above 0.
+    """
+    if not isinstance(timeout, int | float) or not timeout > 0:
+        raise UsageError(f"timeout is {shown(timeout)}; give seconds, more than 0")
+    return float(min(timeout, _LONGEST))
+
+
+def left_until(deadline: float, now: float) -> float:
+    """Return what is left of a timeout, to the hundredth of a second for the words about it; never nothing."""
+    return max(0.01, round(deadline - now, 2))
 
 
 class Requester(Protocol):
@@ -90,20 +112,25 @@ class DeskSettings:
     Attributes:
         venue: The venue's name.
         url: Its address, without secrets.
+        source: What tells its whole address from any other, secrets included, and shows none of it.
         account: Which account of the service it is, or None.
         options: Its settings for requests, by the names of the configuration file.
         directory: Where it keeps files, or None to keep nothing on disk.
         wall: The wall clock, in unix seconds.
         note: What takes facts, such as every action with its outcome.
+        record: The same, and returns when the fact is on the disk, where there is one. A disk that is not there holds nobody
+            up for long: then the fact follows when it is.
     """
 
     venue: str
     url: str
+    source: str
     account: str | None
     options: Mapping[str, object]
     directory: Path | None
     wall: Callable[[], float]
     note: Callable[[Fact], None]
+    record: Callable[[Fact], Awaitable[None]]
 
 
 class Desk(Protocol):
@@ -138,6 +165,7 @@ class Dialect(Protocol):
     default_url: str
     quotas: Quotas
     keep_alive: KeepAlive
+    request_host: str
 
     def url(self, base: str, host: str) -> str:
         """Return the address of one of the venue's hosts; `base` is the venue's URL."""
@@ -161,7 +189,11 @@ class Dialect(Protocol):
         ...
 
     def request(self, number: int, kind: RequestKind, payload: Mapping[str, Any]) -> bytes:
-        """Return the frame that makes a request; the venue's answer is classified as `Answer` with this number."""
+        """Return the frame that makes a request; the venue's answer is classified as `Answer` with this number.
+
+        Raises:
+            UsageError: The payload cannot be written.
+        """
         ...
 
     def desk(self, requester: Requester, settings: DeskSettings) -> Desk:

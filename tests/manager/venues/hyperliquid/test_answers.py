@@ -161,7 +161,6 @@ def test_a_request_that_the_venue_could_not_parse_is_refused_by_its_own_text() -
     [
         'Error parsing JSON into valid websocket request: {"method":"subscribe","xsubscription":{"type":"bbo"}}',
         'Error parsing JSON into valid websocket request: {"method":"subscribe","subscription":{"type":"new"}}',
-        'Error parsing JSON into valid websocket request: {"method":"subscr',
         "Error parsing JSON into valid websocket request: ",
         "Invalid subscription",
         'Invalid subscription {"type":"l2Book","coin":',
@@ -170,6 +169,44 @@ def test_a_request_that_the_venue_could_not_parse_is_refused_by_its_own_text() -
 def test_a_refusal_whose_echo_cannot_be_read_is_nobodys(words: str) -> None:
     """What cannot be attributed keeps its kind and its words, and blames no one."""
     assert Refusal(RefusalKind.INVALID, words) == answer("error", words)
+
+
+SIGNED = (
+    '{"method":"post","id":%s,"request":{"type":"action","payload":{"action":{"type":"scheduleCancel"},'
+    '"nonce":1782000000000,"signature":{"r":"0x19ca","s":"0x3769","v":27}}}}'
+)
+UNPARSED = "Error parsing JSON into valid websocket request"
+
+
+@pytest.mark.parametrize("colon", [": ", " "])
+def test_an_action_that_the_venue_could_not_parse_is_refused_by_its_number(colon: str) -> None:
+    """Its caller hears it at once; nobody else may read a signed action that was not carried out."""
+    assert Answer(7, Refused(UNPARSED)) == answer("error", UNPARSED + colon + SIGNED % 7)
+
+
+@pytest.mark.parametrize(
+    ("words", "kept", "kind"),
+    [
+        (f"{UNPARSED}: {SIGNED % 1.5}", f"{UNPARSED}: ", RefusalKind.INVALID),
+        (f"{UNPARSED}: {SIGNED[:-9]}", f"{UNPARSED}: ", RefusalKind.INVALID),
+        (f'{UNPARSED}: "{SIGNED[:-9]}"', f'{UNPARSED}: "', RefusalKind.UNKNOWN),
+        (f"Something that is new: {SIGNED % 7}", "Something that is new: ", RefusalKind.UNKNOWN),
+        (
+            f"Cannot send more than 2000 messages per minute: {SIGNED % 7}",
+            "Cannot send more than 2000 messages per minute: ",
+            RefusalKind.MESSAGES,
+        ),
+        (
+            'New words {"type":"bbo","coin":"SOL"}',
+            'New words {"type":"bbo","coin":"SOL"}',
+            RefusalKind.UNKNOWN,
+        ),
+        ('New words {"method":"subscribe"}', 'New words {"method":"subscribe"}', RefusalKind.UNKNOWN),
+    ],
+)
+def test_words_that_are_kept_echo_nothing_but_subscriptions(words: str, kept: str, kind: RefusalKind) -> None:
+    """Words go to the log and into the events, which many may read who may not act."""
+    assert Refusal(kind, kept) == answer("error", words)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,57 @@ def test_a_snapshot_flag_counts_only_where_it_is_true() -> None:
 def test_what_cannot_be_routed_says_why(raw: bytes, expected: Frame) -> None:
     """A strange frame is told by its reason, and one that is only laid out differently is not strange."""
     assert expected == DIALECT.classify(raw)
+
+
+BLOCK = {"blockTime": 2500, "hash": "0x", "height": 7, "numTxs": 1, "proposer": "0x"}
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([BLOCK, *[{}] * 500_000, {**BLOCK, "blockTime": 3500}], Data("explorerBlock", venue_time=3.5)),
+        ([BLOCK, *[1] * 1_000_000], Data("explorerBlock")),
+        ([1] * 1_000_000, Unroutable("unparsed")),
+        ([{}] * 500_000, Unroutable("unparsed")),
+        ([[]] * 500_000, Unroutable("unparsed")),
+    ],
+    ids=["blocks", "numbers behind a block", "numbers", "objects", "arrays"],
+)
+def test_no_object_is_made_for_each_item_of_a_bare_array(items: list[object], expected: Frame) -> None:
+    """A frame of a million items costs about its own bytes and not the memory of a million objects."""
+    raw = msgspec.json.encode(items)
+    tracemalloc.start()
+    try:
+        found = DIALECT.classify(raw)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert expected == found
+    assert peak < len(raw) + 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("last", "time"),
+    [
+        (b'{"blockTime":4500,"height":8}', 4.5),
+        (b' { "blockTime" : 4500 , "height":8 } ', None),
+        (b'{"height":8,"blockTime":4500}', None),
+        (b'{"blockTime":4500,"inner":[{"blockTime":9500},{"blockTime":8500}]}', 4.5),
+        (b'{"blockTime":4500,"text":"{\\"blockTime\\":9500}"}', 4.5),
+        (b'{"blockTime":4500,"text":"\\\\","more":"]}"}', 4.5),
+        (b'{"other":[{"blockTime":9500}]}', None),
+        (b'{"other":"x","text":[[{"blockTime":9500},7]]}', None),
+        (b"7", None),
+        (b'[{"blockTime":9500}]', None),
+        (b'"{\\"blockTime\\":9500}"', None),
+        (b'{"blockTime":4500,"text":"' + b"x" * 100_000 + b'"}', None),
+    ],
+)
+def test_the_time_of_a_bare_array_is_that_of_its_last_item(last: bytes, time: float | None) -> None:
+    """Never that of an object inside it; where the last item is written unlike the first, there is none."""
+    raw = b'[{"blockTime":2500,"height":7},{"blockTime":3500,"height":7},' + last + b"] \n"
+    assert msgspec.json.decode(raw)
+    assert Data("explorerBlock", venue_time=time) == DIALECT.classify(raw)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"data":', b'{"channel":"l2Book","data":[', b'{"a":{"a":'])

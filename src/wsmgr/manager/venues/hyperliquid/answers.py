@@ -3,6 +3,9 @@
 Neither carries an id or a code. An acknowledgement echoes the subscription in the venue's own normal form (defaults
 filled in, unknown members dropped); most errors echo it inside a sentence. Both are brought to the catalog's canonical
 parameters, so that an answer equals the wish that it is about, or is nobody's. The limits' texts echo nothing.
+
+An echo may also be a signed action, which whoever reads it could send himself while it was not carried out. So words that
+are kept hold no echo but that of a subscription.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ _ALREADY: Final[Mapping[str, Literal["subscribe", "unsubscribe"]]] = {
     "Already subscribed": "subscribe",
     "Already unsubscribed": "unsubscribe",
 }
+_OF_SUBSCRIPTIONS: Final = frozenset({"subscribe", "unsubscribe"})
 # The live venue writes no colon after it, its stand-alone order book server does.
 _INVALID: Final = "Invalid subscription"
 _UNPARSED: Final = "Error parsing JSON into valid websocket request"
@@ -40,7 +44,9 @@ _LIMITS: Final[Mapping[str, RefusalKind]] = {
 class _Request(msgspec.Struct):
     """What is needed of a request that the venue gave back."""
 
-    subscription: dict[str, Any]
+    method: str = ""
+    id: int | None = None
+    subscription: dict[str, Any] | None = None
 
 
 _read_echo: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -77,8 +83,8 @@ def refusal(catalog: Catalog, payload: Payload) -> Frame:
         return Unroutable("unparsed", "error")
     if found := _TOO_MANY_REQUESTS.fullmatch(payload):
         return Answer(int(found[1]), Refused(payload))
-    subject, _, tail = payload.partition("{")
-    said, tail = subject.rstrip(": "), "{" + tail
+    subject, brace, tail = payload.partition("{")
+    said, tail = subject.rstrip(": "), brace + tail
     if said in _ALREADY:
         echo = _echo(catalog, tail)
         return (
@@ -89,13 +95,18 @@ def refusal(catalog: Catalog, payload: Payload) -> Frame:
     if said == _INVALID:
         type_name, params = _echo(catalog, tail) or (None, None)
         return Refusal(RefusalKind.INVALID, payload, type_name, params)
+    request = _request(tail)
     if said == _UNPARSED:
-        type_name, params = _echo_of_request(catalog, tail) or (None, None)
-        return Refusal(RefusalKind.INVALID, payload, type_name, params)
-    for words, kind in _LIMITS.items():
-        if payload.startswith(words):
-            return Refusal(kind, payload)
-    return Refusal(RefusalKind.UNKNOWN, payload)
+        if request.method == "post" and request.id is not None:
+            return Answer(request.id, Refused(said))
+        type_name, params = _echoed(catalog, request.subscription) or (None, None)
+        words = payload if request.method in _OF_SUBSCRIPTIONS else subject
+        return Refusal(RefusalKind.INVALID, words, type_name, params)
+    words = payload if request.method in _OF_SUBSCRIPTIONS or _echo(catalog, tail) else subject
+    for begin, kind in _LIMITS.items():
+        if payload.startswith(begin):
+            return Refusal(kind, words)
+    return Refusal(RefusalKind.UNKNOWN, words)
 
 
 def _echo(catalog: Catalog, text: str) -> Echo | None:
@@ -105,15 +116,18 @@ def _echo(catalog: Catalog, text: str) -> Echo | None:
         return None
 
 
-def _echo_of_request(catalog: Catalog, text: str) -> Echo | None:
+def _request(text: str) -> _Request:
+    """Return what is known of a request that the venue gave back: nothing, where it cannot be read."""
     try:
-        return _echoed(catalog, _read_request(text).subscription)
+        return _read_request(text)
     except UNREADABLE:
-        return None
+        return _Request()
 
 
-def _echoed(catalog: Catalog, subscription: Mapping[str, Any]) -> Echo | None:
+def _echoed(catalog: Catalog, subscription: Mapping[str, Any] | None) -> Echo | None:
     """Return the type's name and canonical parameters of an echo, or None where it is no subscription we know."""
+    if subscription is None:
+        return None
     name = subscription.get("type")
     subscription_type = catalog.get(name) if isinstance(name, str) else None
     if subscription_type is None:
@@ -123,6 +137,6 @@ def _echoed(catalog: Catalog, subscription: Mapping[str, Any]) -> Echo | None:
         params = canonical(
             subscription_type, {key: value for key, value in subscription.items() if key in known}
         )
-    except ParameterError:
+    except (ParameterError, RecursionError):
         return None
     return subscription_type.name, params

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from wsmgr.manager.model.errors import ConfigurationError, UsageError
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT, DeskSettings
 from wsmgr.manager.venues.hyperliquid.exchange.account import Account
 from wsmgr.manager.venues.hyperliquid.exchange.desk import TradingDesk
@@ -21,15 +23,16 @@ from wsmgr.manager.venues.hyperliquid.signing import Nonces, load_secret
 from wsmgr.manager.venues.hyperliquid.universe import UniverseLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.model.subscription_type import Atom
     from wsmgr.manager.venues.dialect import Requester
 
-_TESTNET_HOSTS: Final = frozenset({"api.hyperliquid-testnet.xyz"})
-_MAINNET_HOSTS: Final = frozenset({"api.hyperliquid.xyz"})
-_NETWORKS: Final = ("mainnet", "testnet")
+_DOMAINS: Final[Mapping[str, str]] = {
+    "mainnet": "hyperliquid.xyz",
+    "testnet": "hyperliquid-testnet.xyz",
+}
 _BESIDE: Final = ("vault_address", "expires_after")
 
 
@@ -52,20 +55,27 @@ class Desk:
         """
         options = _Options(settings)
         wall = settings.wall
+        network = options.network()
         self.requester = requester
         self.account = options.account()
         self.address = settings.account
         self.universe = UniverseLoader(
-            requester, path=options.file("universe"), wall=wall, source=settings.url
+            requester,
+            path=options.file(f"universe-{settings.venue}.json"),
+            wall=wall,
+            source=settings.source if network is None else f"{settings.source} ({network})",
+            on_moved=lambda moved: settings.note(_moved(settings.venue, moved)),
         )
         self.trading = TradingDesk(
             requester,
             self.universe,
             policy=options.policy(),
             account=self.account,
-            nonces=Nonces(options.file("nonces"), lambda: int(wall() * 1000)),
-            mainnet=options.mainnet(),
+            # One file for all venues: one key may sign for several.
+            nonces=Nonces(options.file("nonces.json"), lambda: int(wall() * 1000)),
+            mainnet=None if network is None else network == "mainnet",
             note=settings.note,
+            record=settings.record,
             venue=settings.venue,
         )
 
@@ -86,8 +96,9 @@ class Desk:
         except UnknownQueryError:
             # The venue may know more than the table does, and says so itself where it does not.
             return await self.requester.request("info", {"type": name, **params}, timeout=timeout)
-        if self.address is not None and "user" in {each.name for each in query.parameters}:
-            params.setdefault("user", self.address)
+        users = [each for each in query.parameters if each.name == "user"]
+        if self.address is not None and users and not {"user", users[0].keyword} & params.keys():
+            params["user"] = self.address
         return await self.requester.request("info", query.payload(params), timeout=timeout)
 
     async def preview(self, payload: Mapping[str, object]) -> Mapping[str, Any]:
@@ -157,55 +168,65 @@ class _Options:
         )
         return None if key is None else Account(key=key, address=settings.account)
 
-    def mainnet(self) -> bool:
+    def network(self) -> str | None:
+        """Return the network, or None where nothing says it."""
         network = self._text("network")
-        if network is not None and network not in _NETWORKS:
-            near = difflib.get_close_matches(network, _NETWORKS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"choose {' or '.join(_NETWORKS)}"
-            raise ConfigurationError(f"network of {self._where} is {network!r}; {hint}")
-        host = urlsplit(self._settings.url).hostname
-        said = None
-        if host in _MAINNET_HOSTS | _TESTNET_HOSTS:
-            said = "testnet" if host in _TESTNET_HOSTS else "mainnet"
+        if network is not None and network not in _DOMAINS:
+            near = difflib.get_close_matches(network, _DOMAINS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose {' or '.join(_DOMAINS)}"
+            raise ConfigurationError(f"network of {self._where} is {shown(network)}; {hint}")
+        host = (urlsplit(self._settings.url).hostname or "").rstrip(".")
+        said = next((each for each, domain in _DOMAINS.items() if f".{host}".endswith(f".{domain}")), None)
         if said is not None and network not in {None, said}:
             raise ConfigurationError(
                 f"network of {self._where} is {network!r}, and {host} is the {said}; leave one of them away"
             )
-        return (network or said or "mainnet") == "mainnet"
+        return network or said
 
-    def file(self, what: str) -> Path | None:
+    def file(self, name: str) -> Path | None:
         directory = self._settings.directory
-        return None if directory is None else directory / f"{what}-{self._settings.venue}.json"
+        return None if directory is None else directory / name
 
     def _flag(self, name: str) -> bool:
         value = self._settings.options.get(name, False)
         if not isinstance(value, bool):
-            raise ConfigurationError(f"{name} of {self._where} is {value!r}; write true or false")
+            raise ConfigurationError(f"{name} of {self._where} is {shown(value)}; write true or false")
         return value
 
     def _text(self, name: str) -> str | None:
         value = self._settings.options.get(name)
         if value is not None and not isinstance(value, str):
-            raise ConfigurationError(f"{name} of {self._where} is {value!r}, which is no text")
+            raise ConfigurationError(f"{name} of {self._where} is {shown(value)}, which is no text")
         return value
 
     def _names(self, name: str) -> frozenset[str] | None:
-        value: Any = self._settings.options.get(name)
+        value = self._settings.options.get(name)
         if value is None:
             return None
-        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        names = _items(value)
+        if not all(isinstance(each, str) for each in names):
             raise ConfigurationError(
-                f'{name} of {self._where} is {value!r}; write a list: ["order", "cancel"]'
+                f'{name} of {self._where} is {shown(value)}; write a list: ["order", "cancel"]'
             )
-        return frozenset(value)
+        return frozenset(cast("Sequence[str]", names))
 
     def _amount(self, name: str) -> Any:  # noqa: ANN401 - the policy checks and converts it
         return self._settings.options.get(name)
+
+
+def _moved(venue: str, moved: Mapping[str, tuple[int, int]]) -> Fact:
+    detail = {"ids": {name: {"before": before, "now": now} for name, (before, now) in moved.items()}}
+    return Fact(kind="asset_ids_moved", level="error", venue=venue, detail=detail)
+
+
+def _items(value: object) -> Sequence[object]:
+    """Return the items of a list; of anything else one that is none."""
+    return cast("Sequence[object]", value) if isinstance(value, list | tuple) else [None]
 
 
 def _split(payload: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
     params = dict(payload)
     name = params.pop("type", None)
     if not isinstance(name, str) or not name:
-        raise UsageError(f"a request names its type, such as 'allMids'; here it is {name!r}")
+        raise UsageError(f"a request names its type, such as 'allMids'; here it is {shown(name)}")
     return name, params

@@ -17,6 +17,7 @@ from attrs import define, evolve, field
 
 from wsmgr.manager.model.errors import ConfigurationError, UnknownTypeError
 from wsmgr.manager.model.quota import Quotas
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 from wsmgr.manager.model.type_table import catalog_with
 from wsmgr.manager.venues.dialect import (
@@ -60,6 +61,7 @@ class HyperliquidDialect:
         quotas: The venue's published limits, per source address. Older documents allow 100 sockets; the newer figure
             is the one that never gets a caller locked out.
         keep_alive: What keeps an idle socket open.
+        request_host: Which of its hosts takes requests.
     """
 
     name: str = "hyperliquid"
@@ -67,6 +69,7 @@ class HyperliquidDialect:
     default_url: str = "wss://api.hyperliquid.xyz/ws"
     quotas: Quotas = _QUOTAS
     keep_alive: KeepAlive = _KEEP_ALIVE
+    request_host: str = "api"
     _read: Callable[[bytes], Envelope] = field(init=False, repr=False)
     _shapes: Shapes = field(init=False, repr=False)
     _routes: dict[str, frames.Route] = field(init=False, repr=False)
@@ -234,4 +237,4 @@ def _unknown(type_name: str, catalog: Mapping[str, SubscriptionType]) -> str:
     lowered = type_name.lower()
     near = [lowered] if lowered in served else difflib.get_close_matches(lowered, served)
     hint = f"did you mean {' or '.join(served[name] for name in near)}? " if near else ""
-    return f"there is no subscription type {type_name!r}; {hint}`wsmgr types hyperliquid` lists them all"
+    return f"there is no subscription type {shown(type_name)}; {hint}`wsmgr types hyperliquid` lists them all"

@@ -4,7 +4,8 @@ A frame is `{"channel": C, "data": ...}`. One pass of the JSON scanner fills a f
 itself is nine tenths of the cost of a book); a closure per channel, made from the catalog once, then builds the wire key.
 
 The explorer's frames are bare arrays. What their first item holds tells whose they are; an empty one is nobody's. They are
-looked at only where a frame could not be read as one with an envelope, so that those do not pay for it.
+looked at only where a frame could not be read as one with an envelope, so that those do not pay for it. Of their items only
+the first and the last are read, and no object is made of any other: there may be millions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,18 @@ Route = Callable[[Payload], Frame]
 _Name = tuple[Read, bool, bool]
 """What reads one part of a wire key, whether it must be there, and whether it is an address."""
 
-_read_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_LAST_BYTES: Final = 65_536
+"""How far from the end of a bare array its last item is looked for."""
+
+
+class _Items(msgspec.Struct, array_like=True, gc=False):
+    """A JSON array, of which the scanner skips all that follows the first item. It is empty where there is none."""
+
+    first: msgspec.Raw = msgspec.Raw()
+
+
+_read_items: Final = msgspec.json.Decoder(_Items).decode
+_read_item: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _read_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -61,18 +73,36 @@ def bare_route(types: Iterable[SubscriptionType], found: Shapes) -> Callable[[by
 
     def route(raw: bytes) -> Frame:
         try:
-            items = _read_items(raw)
-            if not items:
+            first = _read_items(raw).first
+            if not first:
                 return Unroutable("empty")
-            members = _read_members(items[0])
+            members = _read_members(first)
+            for needed, make in told:
+                if needed <= members.keys():
+                    return make([found.bare_item(first), found.bare_item(_last_item(raw, first))])
         except UNREADABLE:
-            return Unroutable("unparsed")
-        for needed, make in told:
-            if needed <= members.keys():
-                return make([found.bare_item(items[0]), found.bare_item(items[-1])])
+            pass
         return Unroutable("unparsed")
 
     return route
+
+
+def _last_item(raw: bytes, first: msgspec.Raw) -> msgspec.Raw:
+    """Return the last item of a JSON array of objects, or an empty one where there is none that begins as the first does.
+
+    A venue writes all items alike, so the last one begins where the first member's name stands for the last time, and from
+    there one JSON value goes to the end of the array. From nowhere else one does: inside another object a brace would be
+    left over, and inside a text an odd number of quotes.
+    """
+    opening = bytes(first).partition(b":")[0]
+    tail = raw[-_LAST_BYTES:].rstrip()[:-1]
+    begin = tail.rfind(opening)
+    while begin >= 0:
+        try:
+            return _read_item(tail[begin:])
+        except UNREADABLE:
+            begin = tail.rfind(opening, 0, begin)
+    return msgspec.Raw(b"{}")
 
 
 def _route(subscription_type: SubscriptionType, found: Shapes) -> Route:

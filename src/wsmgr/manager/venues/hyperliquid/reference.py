@@ -68,8 +68,9 @@ EXCHANGE: Final = """\
 `outcome = await client.exchange.cancel_order(asset="BTC", order_id=7)`: each method makes one action, checks and signs it, sends it once,
 and returns `Answered(data)` with the venue's response, `Refused(words)`, or `Unknown(why)`: then it may have been carried out, and is not
 sent again. Amounts, sizes and prices are `Decimal`, text or whole numbers, never floats. Every method also takes `account` (who acts,
-instead of the client's), `vault_address`, `expires_after` and `timeout`. Nothing is signed unless the venue's settings allow it:
-`trading` for all of them; transfers, withdrawals, approvals and purchases need `transfers` as well.
+instead of the client's), `vault_address`, `expires_after` and `timeout` (seconds for all of it). Nothing is signed unless the venue's settings allow it:
+`trading` for all of them; transfers, withdrawals, approvals and purchases need `transfers` as well. Nor is anything signed for a network
+that nobody has named: where the address is not one of the venue's own, `network` says which it is.
 """
 
 _NAMED: Final[Mapping[str, str]] = {

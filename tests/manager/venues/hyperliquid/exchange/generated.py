@@ -27,7 +27,7 @@ addresses = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()
 cloids = st.integers(0, 2**128 - 1).map(Cloid.from_int)
 order_ids = st.integers(0, 2**63 - 1)
 counts = st.integers(1, 10_000)
-times = st.integers(10**12, 10**14)
+times = st.integers(10**12, 10**14 - 1)
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=30)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import hl.exchange
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.manager.venues.hyperliquid.exchange import generated as some
@@ -265,58 +265,6 @@ def test_the_assets_of_changes_and_cancels_are_looked_up_too() -> None:
     assert ((), ("PURR",)) == (sent.assets, sent.tokens)
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        (1_782_000_000_000, 1_782_000_000_000),
-        ("1782000000000", 1_782_000_000_000),
-        ("2026-06-21T00:00:00Z", 1_782_000_000_000),
-        ("2026-06-21T02:00:00.001+02:00", 1_782_000_000_001),
-        (datetime(2026, 6, 21, tzinfo=UTC), 1_782_000_000_000),
-        (datetime(2026, 6, 21, 2, tzinfo=timezone(timedelta(hours=2))), 1_782_000_000_000),
-        (date(2026, 6, 21), 1_782_000_000_000),
-    ],
-)
-def test_a_time_is_unix_milliseconds(value: object, found: int) -> None:
-    """However it is given."""
-    assert found == argument("schedule_cancellation", {"time": value}, "time")
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (1_782_000_000, "milliseconds, not seconds"),
-        ("1782000000", "milliseconds, not seconds"),
-        ("2026-06-21T00:00:00", "no offset from UTC"),
-        (datetime(2026, 6, 21), "no offset from UTC"),  # noqa: DTZ001 - the point of the test
-        ("tomorrow", "not a time"),
-        ("", "not a time"),
-        (1.782e12, "not a whole number"),
-        (True, "not a whole number"),
-        (-5, "milliseconds"),
-    ],
-)
-def test_a_time_that_could_mean_two_things_is_refused(value: object, words: str) -> None:
-    """Seconds and times without an offset are not guessed."""
-    with pytest.raises(ParameterError, match=words):
-        parse_call("schedule_cancellation", {"time": value})
-
-
-def test_an_address_is_put_in_lower_case() -> None:
-    """The venue signs lower case."""
-    mixed = "0x" + "aB" * 20
-    assert mixed.lower() == argument("send_usd", {"amount": "1", "destination": mixed}, "destination")
-    with pytest.raises(ParameterError, match="not an address"):
-        parse_call("send_usd", {"amount": "1", "destination": mixed[:-1]})
-
-
-@pytest.mark.parametrize("leverage", ["0", "-3", "2.5", "many", 2.0])
-def test_a_leverage_is_a_whole_number_above_zero(leverage: object) -> None:
-    """Neither a fraction nor nothing."""
-    with pytest.raises(ParameterError, match="leverage"):
-        parse_call("update_leverage", {"asset": "BTC", "leverage": leverage, "margin_mode": "cross"})
-
-
 def test_choices_are_named() -> None:
     """A margin mode that there is not is answered with those that there are."""
     with pytest.raises(
@@ -400,3 +348,19 @@ def test_whatever_is_given_nothing_but_a_usage_error_comes_out(name: str, data: 
         assert str(error).startswith(f"{name}: ")  # noqa: PT017 - a property of either
         return
     assert {parameter.name for parameter in CALLS[name].parameters} == set(call.arguments)
+
+
+def test_an_action_keeps_each_asset_of_its_call_by_its_number() -> None:
+    """Two names of one asset are one; two assets of one name are two."""
+    other = evolve(UNIVERSE.asset("@107"), id=10_108, coin="@108")
+    found: dict[Any, Any] = {
+        "@107": UNIVERSE.asset("@107"),
+        "HYPE/USDC": UNIVERSE.asset("@107"),
+        "@108": other,
+    }
+    requests = [{"asset": name, "order_id": 1} for name in ("@107", "HYPE/USDC", "@108")]
+    action = parse_call("cancel_orders", {"cancel_requests": requests}).build(assets=found, tokens={})
+    assert [10_107, 10_107, 10_108] == [each["a"] for each in action.wire["cancels"]]
+    assert [(10_107, "HYPE/USDC (@107)"), (10_108, "HYPE/USDC (@108)")] == [
+        (named.id, str(named)) for named in action.about
+    ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from attrs import define
 from tests.manager.venues.hyperliquid.exchange.world import (
     ADDRESS,
     DEFAULT,
@@ -19,6 +20,7 @@ from tests.manager.venues.hyperliquid.exchange.world import (
     WHO,
     Desk,
     Line,
+    Names,
 )
 
 from wsmgr.manager.model.errors import (
@@ -32,10 +34,14 @@ from wsmgr.manager.model.errors import (
 from wsmgr.manager.model.outcome import Answered, Outcome, Refused, Unknown
 from wsmgr.manager.venues.hyperliquid.exchange import CALLS, Account, PrecisionError, TradingPolicy
 from wsmgr.manager.venues.hyperliquid.signing import NonceError, Nonces, SecretKey
-from wsmgr.manager.venues.hyperliquid.universe import UnknownAssetError
+from wsmgr.manager.venues.hyperliquid.universe import Asset, Token, UniverseError, UnknownAssetError
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.fact import Fact
 
 pytestmark = pytest.mark.anyio
 OTHER_KEY = "0x" + "02" * 32
+CANNOT = "the venue's answer cannot be read: "
 SECRETS = (KEY[2:], str(int(KEY, 16)), '"r"', "signature", "0x" + KEY[2:].upper())
 
 
@@ -51,7 +57,8 @@ async def test_an_action_is_sent_once_and_its_response_returned() -> None:
     """As an action, with the caller's deadline; the venue's envelope is opened."""
     desk = Desk()
     assert Answered(DEFAULT) == await desk.act("place_order", ORDER, timeout=7.0)
-    assert (["action"], [7.0]) == (desk.line.kinds, desk.line.timeouts)
+    assert ["action"] == desk.line.kinds
+    assert [pytest.approx(7.0, abs=0.5)] == desk.line.timeouts
     (payload,) = desk.line.sent
     assert ["action", "nonce", "signature", "vaultAddress", "expiresAfter"] == list(payload)
     assert (NONCE, None, None) == (payload["nonce"], payload["vaultAddress"], payload["expiresAfter"])
@@ -63,14 +70,23 @@ async def test_an_action_is_sent_once_and_its_response_returned() -> None:
         (Answered({"status": "ok", "response": {"type": "order"}}), Answered({"type": "order"})),
         (Answered({"status": "err", "response": "Insufficient margin"}), Refused("Insufficient margin")),
         (Answered({"status": "err", "response": ["odd"]}), Refused("['odd']")),
-        (Answered({"type": "order"}), Answered({"type": "order"})),
-        (Answered("odd"), Answered("odd")),
+        (Answered({"status": "err"}), Refused("it gave no reason")),
+        (Answered({"status": "err", "response": None}), Refused("it gave no reason")),
+        (Answered({"status": "ok"}), Answered(None)),
+        (Answered({"status": "new", "response": 1}), Unknown(f"{CANNOT}{{'response': 1, 'status': 'new'}}")),
+        (Answered({"type": "order"}), Unknown(f"{CANNOT}{{'type': 'order'}}")),
+        (Answered("Internal error"), Unknown(f"{CANNOT}'Internal error'")),
+        (Answered(None), Unknown(f"{CANNOT}None")),
         (Refused("429 Too Many Requests"), Refused("429 Too Many Requests")),
+        (Refused("422 more than 500 orders"), Refused("422 more than 500 orders")),
+        (Refused("5000 is too much"), Refused("5000 is too much")),
+        (Refused("504 Gateway Timeout: upstream"), Unknown("504 Gateway Timeout: upstream")),
+        (Refused("500"), Unknown("500")),
         (Unknown("the connection was lost"), Unknown("the connection was lost")),
     ],
 )
 async def test_every_answer_becomes_one_outcome(answer: Outcome[Any], outcome: Outcome[Any]) -> None:
-    """A refusal is a refusal however the venue wraps it; an answer that is opened already stays."""
+    """A refusal is a refusal however the venue wraps it; what says neither yes nor no may have been carried out."""
     assert outcome == await answering(answer).act("place_order", ORDER)
 
 
@@ -118,6 +134,205 @@ async def test_giving_up_the_answer_leaves_the_outcome_unknown() -> None:
         last(desk)["words"],
     )
     assert 1 == len(desk.notes)
+
+
+async def test_an_action_is_recorded_before_its_bytes_go_out_and_its_outcome_after() -> None:
+    """Who is killed in between leaves the nonce by which the venue can be asked."""
+    seen: list[Any] = []
+
+    class Looking(Line):
+        async def request(self, *args: Any, **more: Any) -> Outcome[Any]:
+            seen.append(([dict(fact.detail) for fact in desk.records], list(desk.notes)))
+            return await Line.request(self, *args, **more)
+
+    desk = Desk(line=Looking(), disk=0.05)
+    await desk.act("place_order", ORDER, timeout=5.0)
+    ((records, notes),) = seen
+    assert [("sending", NONCE, ADDRESS, ["BTC"])] == [
+        (each["outcome"], each["nonce"], each["account"], each["assets"]) for each in records
+    ]
+    assert ([], 1) == (notes, len(desk.records))
+    assert ["answered"] == [fact.detail["outcome"] for fact in desk.notes]
+    assert NONCE == last(desk)["nonce"]
+    assert "tester" == desk.records[0].actor
+
+
+async def test_a_disk_that_does_not_answer_takes_half_of_the_time_at_most() -> None:
+    """Trading is never stopped by the disk, and the deadline holds."""
+    desk = Desk(disk=60.0)
+    with anyio.fail_after(5):
+        assert Answered(DEFAULT) == await desk.act("place_order", ORDER, timeout=1.0)
+    (left,) = desk.line.timeouts
+    assert 0.1 < left <= 0.5
+
+
+async def test_giving_up_while_it_is_recorded_sends_nothing() -> None:
+    """The record is answered by a note; whoever cancelled it can tell."""
+
+    class Recording(Desk):
+        async def record(self, fact: Fact) -> None:
+            started.set()
+            await Desk.record(self, fact)
+
+    started = anyio.Event()
+    desk = Recording(disk=60.0)
+    causes: list[Any] = []
+
+    async def act() -> None:
+        try:
+            await desk.act("place_order", ORDER)
+        except anyio.get_cancelled_exc_class() as error:
+            causes.append(type(error.__cause__))
+            raise
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(act)
+        with anyio.fail_after(5):
+            await started.wait()
+        group.cancel_scope.cancel()
+    assert ([], "not sent") == (desk.line.sent, last(desk)["outcome"])
+    assert [RequestNotSentError] == causes
+
+
+async def test_giving_up_while_names_are_looked_up_is_told_as_not_sent() -> None:
+    """A client of the daemon hears that nothing was sent."""
+    desk = Desk(names=Slow(seconds=60.0), nonces=Untouched())
+    causes: list[Any] = []
+
+    async def act() -> None:
+        try:
+            await desk.act("place_order", ORDER)
+        except anyio.get_cancelled_exc_class() as error:
+            causes.append(type(error.__cause__))
+            raise
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(act)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert ([], [RequestNotSentError]) == (desk.line.sent, causes)
+
+
+async def test_giving_up_what_was_not_written_is_noted_as_not_sent() -> None:
+    """The requester knows it, and says it as the cancellation's cause."""
+
+    class Waiting(Line):
+        async def request(self, *args: Any, **more: Any) -> Outcome[Any]:
+            started.set()
+            try:
+                await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class() as error:
+                error.__cause__ = RequestNotSentError("its caller gave up")
+                raise
+            raise AssertionError
+
+    started = anyio.Event()
+    desk = Desk(line=Waiting())
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.act, "place_order", ORDER)
+        await started.wait()
+        group.cancel_scope.cancel()
+    assert ("not sent", "it was given up before it was sent") == (last(desk)["outcome"], last(desk)["words"])
+
+
+async def test_a_request_that_cannot_be_written_was_not_sent() -> None:
+    """The requester raises only for what it did not write."""
+    desk = answering(UsageError("it cannot be written"))
+    with pytest.raises(UsageError):
+        await desk.act("place_order", ORDER)
+    assert ("not sent", "it cannot be written") == (last(desk)["outcome"], last(desk)["words"])
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "5", None])
+async def test_a_wrong_timeout_is_refused_before_anything_is_signed(timeout: Any) -> None:
+    """Nothing was done, so nothing is noted."""
+    desk = Desk(nonces=Untouched())
+    with pytest.raises(UsageError, match=f"timeout is {timeout!r}; give seconds, more than 0"):
+        await desk.act("place_order", ORDER, timeout=timeout)
+    assert ([], []) == (desk.line.sent, desk.notes)
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 10**400])
+async def test_a_deadline_that_never_comes_is_one(timeout: Any) -> None:
+    """Whoever wants to wait for ever may."""
+    desk = Desk()
+    assert Answered(DEFAULT) == await desk.act("place_order", ORDER, timeout=timeout)
+
+
+@define
+class Slow(Names):
+    """Names that take their time."""
+
+    seconds: float = 0.0
+
+    async def asset(self, name: str | int) -> Asset:
+        await anyio.sleep(self.seconds)
+        return await Names.asset(self, name)
+
+
+async def test_one_deadline_holds_for_the_universe_and_the_sending() -> None:
+    """What the loading took is not given a second time."""
+    desk = Desk(names=Slow(seconds=0.2))
+    await desk.act("place_order", ORDER, timeout=5.0)
+    (left,) = desk.line.timeouts
+    assert 0 < left <= 4.8
+
+
+async def test_a_deadline_that_passes_while_the_universe_is_loaded_means_not_sent() -> None:
+    """In time, noted, and nothing was signed."""
+    desk = Desk(names=Slow(seconds=60.0), nonces=Untouched())
+    with (
+        anyio.fail_after(5),
+        pytest.raises(RequestNotSentError, match=r"0\.05 s were over, and the universe"),
+    ):
+        await desk.act("order", ORDER, timeout=0.05, vault_address=VAULT)
+    (note,) = desk.notes
+    assert [] == desk.line.sent
+    assert {
+        "action": "order",
+        "method": "place_order",
+        "assets": ["BTC"],
+        "account": None,
+        "vault": VAULT,
+        "nonce": None,
+        "outcome": "not sent",
+        "words": note.detail["words"],
+    } == note.detail
+    assert "0.05 s were over" in note.detail["words"]
+
+
+async def test_a_universe_that_cannot_be_loaded_is_noted() -> None:
+    """The action was wanted, and was not sent."""
+
+    class Failing(Names):
+        async def token(self, name: str) -> Token:
+            raise UniverseError("the venue refused meta")
+
+    desk = Desk(names=Failing())
+    with pytest.raises(UniverseError):
+        await desk.act("send_spot", PARAMS["send_spot"])
+    assert ("not sent", "the venue refused meta", ["PURR"]) == (
+        last(desk)["outcome"],
+        last(desk)["words"],
+        last(desk)["assets"],
+    )
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+async def test_nothing_is_signed_for_a_network_that_nobody_has_named(name: str) -> None:
+    """A guess would be good for somebody's withdrawal from the main network; the error says what to write."""
+    desk = Desk(mainnet=None, nonces=Untouched())
+    with pytest.raises(ConfigurationError) as caught:
+        await desk.act(name, PARAMS[name])
+    assert 'write network = "testnet" or network = "mainnet" in [venues.hyperliquid]' in str(caught.value)
+    assert ([], "not sent", str(caught.value)) == (
+        desk.line.sent,
+        last(desk)["outcome"],
+        last(desk)["words"],
+    )
+    shown = await desk.desk.preview(name, PARAMS[name])
+    assert (None, str(caught.value)) == (shown["network"], shown["forbidden"])
+    assert shown["action"].get("hyperliquidChain") is None
 
 
 async def test_a_note_says_who_what_and_with_what_outcome() -> None:
@@ -364,9 +579,10 @@ async def test_a_preview_says_how_it_would_be_signed_and_what_it_is_worth() -> N
         "vaultAddress": VAULT,
         "expiresAfter": None,
         "signed_as": "action",
+        "account": Account.from_key(KEY).key.address,
         "network": "testnet",
         "transfer": False,
-        "assets": ["BTC"],
+        "assets": [{"id": 0, "name": "BTC", "coin": "BTC"}],
         "notional": "5000",
         "forbidden": None,
     } == order
@@ -377,6 +593,22 @@ async def test_a_preview_says_how_it_would_be_signed_and_what_it_is_worth() -> N
         sent["notional"],
         sent["action"]["hyperliquidChain"],
     )
+
+
+async def test_a_preview_and_a_note_tell_assets_apart_that_have_one_name() -> None:
+    """By number and by the wire's name, each once: people's names are not unique."""
+    desk = Desk()
+    orders = [{**ORDER, "asset": asset, "size": "1"} for asset in ("HYPE/USDC", "BTC", "@107", 10107)]
+    params = {"order_requests": orders}
+    assert [
+        {"id": 10107, "name": "HYPE/USDC", "coin": "@107"},
+        {"id": 0, "name": "BTC", "coin": "BTC"},
+    ] == (await desk.desk.preview("place_orders", params))["assets"]
+    await desk.act("place_orders", params)
+    assert ["HYPE/USDC (@107)", "BTC"] == last(desk)["assets"]
+    await desk.act("send_spot", PARAMS["send_spot"])
+    assert ["PURR (PURR:0xc1fb593aeffbeb02f85e0308e9956a90)"] == last(desk)["assets"]
+    assert [] == (await desk.desk.preview("send_usd", PARAMS["send_usd"]))["assets"]
 
 
 async def test_max_notional_is_asked_before_anything_is_signed() -> None:

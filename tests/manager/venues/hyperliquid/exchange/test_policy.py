@@ -63,6 +63,12 @@ def test_transfers_have_a_switch_of_their_own(name: str) -> None:
 
 
 @every_method
+def test_the_catalog_says_what_needs_transfers(name: str) -> None:
+    """In one place: an action is a transfer where its call is."""
+    assert (name in TRANSFERS) == CALLS[name].transfer == made(name).transfer
+
+
+@every_method
 def test_every_action_that_its_user_signs_is_a_transfer(name: str) -> None:
     """An agent's key is for trading; what needs the account's own key never counts as that."""
     action = made(name)

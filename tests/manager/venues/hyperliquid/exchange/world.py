@@ -13,6 +13,7 @@ from wsmgr.manager.model.outcome import Answered, Outcome
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT, RequestKind
 from wsmgr.manager.venues.hyperliquid.exchange import Account, TradingDesk, TradingPolicy
 from wsmgr.manager.venues.hyperliquid.signing import Nonces
+from wsmgr.manager.venues.hyperliquid.signing.nonces import GivenOut
 from wsmgr.manager.venues.hyperliquid.universe import Asset, Token, Universe
 
 KEY = "0x0123456789012345678901234567890123456789012345678901234567890123"
@@ -111,14 +112,15 @@ class Names:
     """Looks names up in the small venue, and counts how often."""
 
     asked: int = 0
+    universe: Universe = UNIVERSE
 
     async def asset(self, name: str | int) -> Asset:
         self.asked += 1
-        return UNIVERSE.asset(name)
+        return self.universe.asset(name)
 
     async def token(self, name: str) -> Token:
         self.asked += 1
-        return UNIVERSE.token(name)
+        return self.universe.token(name)
 
 
 @define
@@ -149,11 +151,13 @@ class Desk:
 
     policy: TradingPolicy = EVERYTHING
     account: Account | None = field(factory=lambda: Account.from_key(KEY))
-    mainnet: bool = True
+    mainnet: bool | None = True
     line: Line = field(factory=Line)
     names: Names = field(factory=Names)
     notes: list[Fact] = field(factory=list)
-    nonces: Nonces = field(factory=lambda: Nonces(None, lambda: NONCE))
+    records: list[Fact] = field(factory=list)
+    disk: float = 0.0
+    nonces: Nonces = field(factory=lambda: Nonces(None, lambda: NONCE, GivenOut()))
 
     @property
     def desk(self) -> TradingDesk:
@@ -165,7 +169,12 @@ class Desk:
             nonces=self.nonces,
             mainnet=self.mainnet,
             note=self.notes.append,
+            record=self.record,
         )
+
+    async def record(self, fact: Fact) -> None:
+        self.records.append(fact)
+        await anyio.sleep(self.disk)
 
     async def act(
         self, name: str, params: Mapping[str, object] | None = None, **options: Any

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from wsmgr.manager.model.errors import ParameterError, UsageError
 from wsmgr.manager.venues.hyperliquid.info import UnknownQueryError, parse_query
+from wsmgr.manager.venues.hyperliquid.order_ids import Cloid
 
 USER = "0x5e9ee1089755c3435139848e47e6635505d5a13a"
 NOW = 1_751_373_000_000
@@ -61,7 +59,6 @@ def test_an_unknown_query_is_refused_with_the_nearest_names(name: str, words: st
         ("l2Book", {"coin": "BTC", "mantissa": 2}, r"mantissa is only allowed with nSigFigs=5"),
         ("l2Book", {"coin": "BTC", "nSigFigs": 5, "n_sig_figs": 5}, r"'nSigFigs' is given twice"),
         ("userFills", {"user": "0x12"}, r"user='0x12' is not an address"),
-        ("userFills", {"address": USER[:-1] + "g"}, r"is not an address"),
         ("userFills", {}, r"'user' is missing: the account's address"),
         (
             "candleSnapshot",
@@ -72,22 +69,14 @@ def test_an_unknown_query_is_refused_with_the_nearest_names(name: str, words: st
         (
             "orderStatus",
             {"user": USER, "oid": "abc"},
-            r"oid='abc' is not an order's number, or its client id",
+            r"orderStatus: oid='abc' is not the number of an order",
         ),
-        ("orderStatus", {"user": USER, "oid": True}, r"oid=True is not an order's number"),
-        ("orderStatus", {"user": USER, "oid": -1}, r"oid=-1 is not an order's number"),
-        ("orderStatus", {"user": USER, "oid": "0xabc"}, r"oid='0xabc' is not an order's number"),
-        ("tokenDetails", {"tokenId": USER}, r"is not a token's id: 0x and 32"),
-        ("tokenDetails", {"tokenId": 5}, r"is not a token's id"),
-        ("userFunding", {"user": USER, "startTime": NOW // 1000}, r"give milliseconds, not seconds"),
-        ("userFunding", {"user": USER, "startTime": NOW * 1000}, r"before 1970 or after 5138"),
-        ("userFunding", {"user": USER, "startTime": -1}, r"before 1970 or after 5138"),
-        ("userFunding", {"user": USER, "startTime": datetime(2025, 7, 1)}, r"is not a time: a datetime with"),  # noqa: DTZ001
-        ("userFunding", {"user": USER, "startTime": date(2025, 7, 1)}, r"is not a time"),
-        ("userFunding", {"user": USER, "startTime": "2025-07-01T00:00:00"}, r"is not a time"),
-        ("userFunding", {"user": USER, "startTime": "yesterday"}, r"startTime='yesterday' is not a time"),
-        ("userFunding", {"user": USER, "startTime": 1.5e12}, r"is not a time"),
-        ("userFunding", {"user": USER, "startTime": True}, r"is not a time"),
+        ("tokenDetails", {"tokenId": USER}, r"tokenDetails: tokenId='0x\w+' is not a token's id"),
+        (
+            "userFunding",
+            {"user": USER, "startTime": NOW // 1000},
+            r"userFunding: startTime=\d+ is in 1970 to 1973; write milliseconds",
+        ),
         (
             "userFunding",
             {"user": USER, "startTime": NOW, "endTime": NOW - 1},
@@ -118,6 +107,11 @@ def test_a_wrong_parameter_is_refused_in_words_that_help(
             {"user": USER, "oid": "0x" + "AB" * 16},
             {"type": "orderStatus", "user": USER, "oid": "0x" + "ab" * 16},
         ),
+        (
+            "orderStatus",
+            {"user": USER, "oid": Cloid("0x" + "AB" * 16)},
+            {"type": "orderStatus", "user": USER, "oid": "0x" + "ab" * 16},
+        ),
         ("orderStatus", {"user": USER, "oid": "77"}, {"type": "orderStatus", "user": USER, "oid": 77}),
         (
             "userFillsByTime",
@@ -140,15 +134,3 @@ def test_values_stand_on_the_wire_in_one_form(
     name: str, params: dict[str, Any], payload: dict[str, Any]
 ) -> None:
     assert payload == parse_query(name, params)
-
-
-@given(
-    st.datetimes(datetime(1974, 1, 1), datetime(2200, 1, 1)),  # noqa: DTZ001 - hypothesis adds the zone
-    st.integers(-14 * 60, 14 * 60),
-)
-def test_a_time_is_its_millisecond_in_any_zone(moment: datetime, minutes: int) -> None:
-    zoned = moment.replace(tzinfo=UTC).astimezone(timezone(timedelta(minutes=minutes)))
-    expected = (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - both without
-    for given_time in (zoned, zoned.isoformat(), expected, str(expected)):
-        payload = parse_query("userFunding", {"user": USER, "startTime": given_time})
-        assert expected == payload["startTime"]

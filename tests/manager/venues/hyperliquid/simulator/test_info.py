@@ -362,6 +362,43 @@ def test_balances_orders_and_leverage_are_those_of_the_streams(asking: Asking) -
     assert data == asking.ask("activeAssetData", user=USER, coin="BTC")
 
 
+def test_account_that_never_acted_has_no_orders_on_a_builders_dex(asking: Asking) -> None:
+    """Neither by stream nor by question; they are all on the main one."""
+    asking.venue.advance(0.1)  # to a moment at which an order is open
+    for dex, count in (("", 1), ("xyz", 0)):
+        orders = asking.first("openOrders", user=USER, dex=dex)["orders"]
+        found = asking.ask("openOrders", user=USER, dex=dex)
+        assert (count, count) == (len(orders), len(found))
+        assert count == len(asking.first("twapStates", user=USER, dex=dex)["states"])
+
+
+def test_order_that_is_listed_as_open_is_open_everywhere(asking: Asking) -> None:
+    """And no other is: in the lists, the changes and the status, whichever change was the newest."""
+    client, updates = asking.client, dict[int, str]()
+    client.subscribe("orderUpdates", user=USER)
+    shown: set[int] = set()
+    for _ in range(8):
+        open_ = {order["oid"] for order in asking.ask("frontendOpenOrders", user=USER)}
+        assert open_ == {order["oid"] for order in asking.first("openOrders", user=USER)["orders"]}
+        assert open_ == {order["oid"] for order in asking.ask("openOrders", user=USER)}
+        for changes in (
+            asking.ask("historicalOrders", user=USER)[::-1],
+            asking.first("userHistoricalOrders", user=USER)["orderHistory"],
+        ):
+            newest = {change["order"]["oid"]: change["status"] for change in changes}
+            assert open_ == {oid for oid, status in newest.items() if status == "open"}
+        for oid in open_:
+            assert "open" == asking.ask("orderStatus", user=USER, oid=oid)["order"]["status"]
+        shown |= open_
+        client.venue.advance(0.1)
+        for frame in client.data():
+            for change in frame["data"]:
+                updates[change["order"]["oid"]] = change["status"]
+        now_open = {order["oid"] for order in asking.ask("openOrders", user=USER)}
+        assert now_open == {oid for oid, status in updates.items() if status == "open"}
+    assert 4 <= len(shown)
+
+
 def test_order_is_found_by_both_of_its_ids(asking: Asking) -> None:
     """The venue's number and the client's: its newest change; another user has no such order."""
     newest = asking.ask("historicalOrders", user=USER)[0]
@@ -399,6 +436,34 @@ class Busy(Exchange):
         self, user: str, now: float, start_ms: int, end_ms: int | None = None
     ) -> list[dict[str, object]]:
         return self.fills_by_time(user, now, start_ms, end_ms)
+
+
+@pytest.mark.parametrize(
+    ("type_", "most"),
+    [("userFillsByTime", 2000), ("userFunding", 500), ("userNonFundingLedgerUpdates", 2000)],
+)
+def test_made_up_histories_are_10000_items_long(
+    make_venue: Callable[..., Any], type_: str, most: int
+) -> None:
+    """As many fills as the venue has of an account; the oldest are forgotten."""
+    venue = make_venue(rate=1000)
+    pages: list[Any] = []
+    start = 0
+    while not pages or pages[-1]:
+        question = {"type": type_, "user": USER, "startTime": start}
+        pages.append(venue.engine.info.info(question, 12.0))
+        start = pages[-1][-1]["time"] + 1 if pages[-1] else 0
+    assert [most] * (10_000 // most) == [len(page) for page in pages[:-1]]
+    times = [item["time"] for page in pages for item in page]
+    end = venue.engine.market.milliseconds(12.0)
+    assert list(range(end - 9999, end + 1)) == times
+
+
+@pytest.mark.parametrize("type_", ["historicalOrders", "userFills", "userTwapSliceFills", "twapHistory"])
+def test_made_up_history_without_pages_is_one_page(make_venue: Callable[..., Any], type_: str) -> None:
+    """The newest 2,000."""
+    info = make_venue(rate=1000).engine.info
+    assert 2000 == len(info.info({"type": type_, "user": USER}, 12.0))
 
 
 @pytest.mark.parametrize(

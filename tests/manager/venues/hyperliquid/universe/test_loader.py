@@ -13,7 +13,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 from attrs import define, field
-from tests.manager.venues.hyperliquid.universe.answers import ScriptedRequester
+from tests.manager.venues.hyperliquid.universe.answers import SPOT_META, ScriptedRequester, pair
 
 from wsmgr.manager.model.errors import ManagerClosedError, QuotaError, RequestNotSentError
 from wsmgr.manager.model.outcome import Answered, Refused, Unknown
@@ -40,6 +40,7 @@ class World:
     path: Path | None = None
     source: str = "wss://one"
     now: float = 1_750_000_000.0
+    moved: list[dict[str, tuple[int, int]]] = field(factory=list)
     requester: ScriptedRequester = field(factory=ScriptedRequester)
     loader: UniverseLoader = field(init=False)
 
@@ -48,7 +49,11 @@ class World:
 
     def restart(self) -> None:
         self.loader = UniverseLoader(
-            self.requester, path=self.path, wall=lambda: self.now, source=self.source
+            self.requester,
+            path=self.path,
+            wall=lambda: self.now,
+            source=self.source,
+            on_moved=lambda moved: self.moved.append(dict(moved)),
         )
 
     def asked(self) -> list[str]:
@@ -255,13 +260,109 @@ async def test_what_is_older_than_a_day_is_loaded_again_when_it_is_needed(world:
     await world.loader.asset("xyz:SP500")
     world.asked()
     world.now += DAY
-    await world.loader.asset("xyz:SP500")
+    await world.loader.coin("xyz:SP500")
     assert [] == world.asked()
     world.now += 1
     await world.loader.asset("BTC")
     assert VENUE == world.asked()
+    await world.loader.coin("xyz:SP500")
+    assert ["meta xyz"] == world.asked()
+
+
+async def test_the_markets_of_a_dex_are_loaded_again_before_an_order_after_an_hour(world: World) -> None:
+    """A builder may make his dex anew; a name alone is good for a day."""
+    await world.loader.asset("xyz:SP500")
+    world.asked()
+    world.now += 3600
+    await world.loader.asset("xyz:SP500")
+    assert [] == world.asked()
+    world.now += 1
+    await world.loader.coin("xyz:SP500")
+    await world.loader.asset("BTC")
+    assert [] == world.asked()
     await world.loader.asset("xyz:SP500")
     assert ["meta xyz"] == world.asked()
+    world.requester.script["meta xyz"] = Refused("503")
+    world.now += 3601
+    assert 110001 == (await world.loader.asset("xyz:SP500")).id
+    assert ["meta xyz"] == world.asked()
+
+
+async def test_the_markets_of_a_dex_are_loaded_again_when_the_list_of_dexes_has_changed(world: World) -> None:
+    """At once, though they were loaded less than a minute ago."""
+    world.now -= DAY
+    await world.loader.universe()
+    world.now += DAY
+    await world.loader.asset("xyz:SP500")
+    world.asked()
+    world.requester.script["perpDexs"] = Answered([None, {"name": "xyz"}, None, {"name": "new"}])
+    world.now += 1
+    await world.loader.asset("xyz:SP500")
+    assert [*VENUE, "meta xyz"] == world.asked()
+
+
+def metas(*names: str) -> Answered[Any]:
+    return Answered({"universe": [{"name": name, "szDecimals": 2} for name in names]})
+
+
+async def test_an_asset_whose_number_changes_is_not_signed_by_and_told_once(world: World) -> None:
+    """It would be an order in another market; what stayed is served, and so are names."""
+    world.requester.script["meta"] = metas("BTC", "ETH", "SOL")
+    await world.loader.asset("ETH")
+    world.requester.script["meta"] = metas("ETH", "BTC", "SOL")
+    for _ in range(2):
+        world.now += DAY + 1
+        for name in ("ETH", "BTC", 0):
+            with pytest.raises(
+                UniverseError, match=r"had the asset id (0|1), and the venue now gives it (0|1)"
+            ):
+                await world.loader.asset(name)
+    assert [{"BTC": (0, 1), "ETH": (1, 0)}] == world.moved
+    assert 2 == (await world.loader.asset("SOL")).id
+    assert "ETH" == await world.loader.coin("ETH")
+    world.requester.script["meta"] = metas("BTC", "ETH", "SOL")
+    world.now += DAY + 1
+    assert 1 == (await world.loader.asset("ETH")).id
+
+
+async def test_a_dex_that_was_made_anew_is_not_signed_by_its_old_or_new_numbers(world: World) -> None:
+    """Also where the dex was gone in between."""
+    await world.loader.asset("xyz:SP500")
+    world.requester.script["perpDexs"] = Answered([None])
+    world.now += DAY + 1
+    await world.loader.universe()
+    del world.requester.script["perpDexs"]
+    world.requester.script["meta xyz"] = metas("xyz:NEW", "xyz:XYZ100", "xyz:SP500")
+    world.now += DAY + 1
+    with pytest.raises(UniverseError, match=r"xyz:SP500 had the asset id 110001, .* gives it 110002"):
+        await world.loader.asset("xyz:SP500")
+    assert 110000 == (await world.loader.asset("xyz:NEW")).id
+
+
+async def test_a_pair_that_another_pair_shares_its_name_with_has_not_moved(world: World) -> None:
+    """Its own name is as good as before."""
+    await world.loader.asset("HYPE/USDC")
+    spot = {**SPOT_META, "universe": [*SPOT_META["universe"], pair(300, 150, 0)]}
+    world.requester.script["spotMeta"] = Answered(spot)
+    world.now += DAY + 1
+    assert [10107, 10300] == [(await world.loader.asset(name)).id for name in ("@107", "@300")]
+    assert [] == world.moved
+
+
+async def test_a_restart_does_not_forget_that_a_number_has_changed(on_disk: World) -> None:
+    """Until a person has removed the file, of which the error tells."""
+    on_disk.requester.script["meta"] = metas("BTC", "ETH")
+    await on_disk.loader.asset("ETH")
+    on_disk.requester.script["meta"] = metas("ETH", "BTC")
+    on_disk.now += DAY + 1
+    for _ in range(2):
+        with pytest.raises(UniverseError, match=f"remove {on_disk.path} and start anew"):
+            await on_disk.loader.asset("ETH")
+        on_disk.restart()
+    assert on_disk.path is not None
+    on_disk.path.unlink()
+    on_disk.restart()
+    assert 0 == (await on_disk.loader.asset("ETH")).id
 
 
 async def test_a_clock_that_went_back_makes_the_universe_old(world: World) -> None:

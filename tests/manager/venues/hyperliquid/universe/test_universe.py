@@ -215,6 +215,24 @@ def test_a_token_s_name_that_two_tokens_have_is_refused_and_the_id_tells_them_ap
     assert [150, 300] == [universe.token(name).index for name in caught.value.nearest]
 
 
+def perps(count: int, prefix: str = "") -> list[Any]:
+    return [perp(f"{prefix}N{number}", 0) for number in range(count)]
+
+
+def test_the_last_number_before_those_of_pairs_is_a_perpetuals() -> None:
+    """The next one would be an order in another market."""
+    universe = Universe.read({"universe": perps(10_000)}, SPOT_META, PERP_DEXS)
+    assert (9_999, "PURR/USDC") == (universe.asset("N9999").id, universe.asset(10_000).coin)
+
+
+def test_the_numbers_of_names_leave_out_what_several_go_by() -> None:
+    """Both names of a pair; a name that two pairs have has no number."""
+    ids = with_pairs(pair(300, 150, 0)).ids
+    assert (0, 10107, 10300, 10207) == (ids["BTC"], ids["@107"], ids["@300"], ids["HYPE/USDT0"])
+    assert "HYPE/USDC" not in ids
+    assert 10107 == UNIVERSE.ids["HYPE/USDC"]
+
+
 def broken(change: Any) -> dict[str, Any]:
     payloads = copy.deepcopy(
         {"meta": META, "spot_meta": SPOT_META, "perp_dexs": PERP_DEXS, "dex_metas": DEX_METAS}
@@ -236,7 +254,12 @@ def broken(change: Any) -> dict[str, Any]:
         (lambda p: p["spot_meta"]["universe"][0].update(tokens=[1, 99]), "no token 99.*PURR/USDC"),
         (lambda p: p["spot_meta"]["universe"][0].update(index=107), "same asset id, 10107"),
         (lambda p: p["spot_meta"]["tokens"][0].update(index=1), "same token index, 1"),
-        (lambda p: p["spot_meta"]["universe"][0].update(index=100_000), "same asset id, 110000"),
+        (lambda p: p["spot_meta"]["universe"][0].update(index=90_000), "index 90000, for which there is no"),
+        (lambda p: p["meta"].update(universe=perps(10_001)), "^meta has 10001 perpetuals"),
+        (
+            lambda p: p["dex_metas"]["xyz"].update(universe=perps(10_001, "xyz:")),
+            "^meta of the dex xyz has 10001 perpetuals",
+        ),
         (lambda p: p["spot_meta"].pop("tokens"), "spotMeta cannot be read"),
         (lambda p: p.update(perp_dexs={}), "perpDexs cannot be read"),
         (lambda p: p.update(perp_dexs=[]), "does not begin with the venue's own dex"),

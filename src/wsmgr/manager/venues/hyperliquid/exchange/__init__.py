@@ -21,13 +21,13 @@ from wsmgr.manager.venues.hyperliquid.exchange.orders import (
     Builder,
     CancelByIdRequest,
     CancelRequest,
-    Cloid,
     LimitOrder,
     ModifyRequest,
     OrderRequest,
     TriggerOrder,
 )
 from wsmgr.manager.venues.hyperliquid.exchange.policy import TradingPolicy
+from wsmgr.manager.venues.hyperliquid.order_ids import Cloid
 
 __all__ = [
     "BY_WIRE_NAME",

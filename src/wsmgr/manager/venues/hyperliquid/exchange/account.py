@@ -7,8 +7,9 @@ from typing import Any
 from attrs import Attribute, field, frozen
 
 from wsmgr.manager.model.errors import ParameterError
-from wsmgr.manager.venues.hyperliquid.exchange.values import read_address
+from wsmgr.manager.model.showing import forgetful
 from wsmgr.manager.venues.hyperliquid.signing import SecretKey
+from wsmgr.manager.venues.hyperliquid.values import read_address
 
 
 def _lowered(value: str | None) -> str | None:
@@ -20,7 +21,7 @@ def _is_key(_instance: object, _attribute: Attribute[Any], value: object) -> Non
         raise ParameterError("key is not a SecretKey; make one with SecretKey.parse, or use Account.from_key")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False)
 class Account:
     """Who acts.
 
@@ -34,7 +35,15 @@ class Account:
     address: str | None = field(default=None, converter=_lowered)
     vault_address: str | None = field(default=None, converter=_lowered)
 
+    @forgetful  # of a key that was given as an address
+    def __init__(
+        self, *, key: SecretKey, address: str | None = None, vault_address: str | None = None
+    ) -> None:
+        """Check the addresses; one that is malformed is a `ParameterError`."""
+        self.__attrs_init__(key=key, address=address, vault_address=vault_address)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - attrs makes it
+
     @classmethod
+    @forgetful
     def from_key(cls, text: str, *, address: str | None = None, vault_address: str | None = None) -> Account:
         """Return the account of a key that is written as 64 hexadecimal digits, with or without `0x`.
 

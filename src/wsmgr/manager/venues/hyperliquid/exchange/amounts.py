@@ -15,6 +15,7 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 from wsmgr.manager.model.errors import ParameterError, UsageError
+from wsmgr.manager.model.showing import shown
 
 if TYPE_CHECKING:
     from wsmgr.manager.venues.hyperliquid.universe import Asset
@@ -64,13 +65,13 @@ def amount(name: str, value: object) -> Decimal:
     if isinstance(value, float):
         written = plain(Decimal(repr(value))) if value - value == 0 else "0.001"
         raise ParameterError(
-            f'{name}={value!r} is a float, and floats are not exact: write "{written}" or Decimal("{written}")'
+            f'{name}={shown(value)} is a float, and floats are not exact: write "{written}" or Decimal("{written}")'
         )
     if isinstance(value, str) and _TEXT.fullmatch(value):
         return _sensible(name, Decimal(value))
     if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
         return _sensible(name, Decimal(value))
-    raise ParameterError(f'{name}={value!r} is not an amount; write a number such as "0.001"')
+    raise ParameterError(f'{name}={shown(value)} is not an amount; write a number such as "0.001"')
 
 
 def above_zero(name: str, value: Decimal) -> Decimal:
@@ -161,9 +162,9 @@ def _sensible(name: str, value: Decimal) -> Decimal:
     if not value.is_finite():
         raise ParameterError(f'{name}={value} is not a finite number; write a number such as "0.001"')
     if value and abs(value.adjusted()) > _MAGNITUDE:
-        raise ParameterError(f"{name}={value} is out of all proportion")
+        raise ParameterError(f"{name}={shown(value)} is out of all proportion")
     if len(value.as_tuple().digits) > 2 * _MAGNITUDE:
-        raise ParameterError(f"{name}={value} has too many digits")
+        raise ParameterError(f"{name}={shown(value)} has too many digits")
     return value
 
 

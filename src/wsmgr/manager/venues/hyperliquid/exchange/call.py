@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attrs import evolve, field, frozen
 
-from wsmgr.manager.venues.hyperliquid.exchange.actions import Action
+from wsmgr.manager.venues.hyperliquid.exchange.actions.action import Action, Named
 from wsmgr.manager.venues.hyperliquid.exchange.orders import (
     AssetName,
     CancelByIdRequest,
@@ -16,7 +16,7 @@ from wsmgr.manager.venues.hyperliquid.exchange.orders import (
     OrderRequest,
 )
 from wsmgr.manager.venues.hyperliquid.exchange.parameters import Parameter
-from wsmgr.manager.venues.hyperliquid.exchange.values import Kind
+from wsmgr.manager.venues.hyperliquid.values import Kind
 
 if TYPE_CHECKING:
     from wsmgr.manager.venues.hyperliquid.universe import Asset, Token
@@ -36,6 +36,8 @@ class CallSpec:
         parameters: What it takes.
         build: What makes the action of the parameters and the needs.
         needs: What else it is made of.
+        transfer: Whether it moves funds out of reach of trading, lets somebody else act or charge, or pays for something:
+            a venue's settings allow that apart.
     """
 
     name: str
@@ -44,6 +46,7 @@ class CallSpec:
     parameters: tuple[Parameter, ...]
     build: Callable[..., Action] = field(repr=False)
     needs: tuple[Need, ...] = ()
+    transfer: bool = False
 
 
 @frozen(kw_only=True)
@@ -88,7 +91,15 @@ class Call:
         """
         known = {"assets": assets, "tokens": tokens, "vault_address": vault_address}
         needs = {need: known[need] for need in self.spec.needs}
-        return evolve(self.spec.build(**self.arguments, **needs), method=self.spec.name)
+        made = self.spec.build(**self.arguments, **needs)
+        about = {named.id: named for named in self._about(assets, tokens)}
+        return evolve(made, method=self.spec.name, transfer=self.spec.transfer, about=tuple(about.values()))
+
+    def _about(self, assets: Mapping[AssetName, Asset], tokens: Mapping[str, Token]) -> Iterator[Named]:
+        for asset in (assets[name] for name in self.assets):
+            yield Named(id=asset.id, name=asset.name, coin=asset.coin)
+        for token in (tokens[name] for name in self.tokens):
+            yield Named(id=token.index, name=token.name, coin=f"{token.name}:{token.token_id}")
 
     def _of(self, kind: Kind) -> tuple[Any, ...]:
         return tuple(self.arguments[each.name] for each in self.spec.parameters if each.kind is kind)

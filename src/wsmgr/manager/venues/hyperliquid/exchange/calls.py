@@ -10,10 +10,11 @@ import difflib
 from typing import TYPE_CHECKING, Final
 
 from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.hyperliquid.exchange.call import Call, CallSpec
 from wsmgr.manager.venues.hyperliquid.exchange.catalog import BY_WIRE_NAME, CALLS
 from wsmgr.manager.venues.hyperliquid.exchange.parameters import read
-from wsmgr.manager.venues.hyperliquid.exchange.values import Kind
+from wsmgr.manager.venues.hyperliquid.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def _of_wire_name(name: str, params: Mapping[str, object]) -> CallSpec:
         known = {each.lower(): each for each in [*CALLS, *BY_WIRE_NAME]}
         near = difflib.get_close_matches(name.lower(), known)
         hint = f"; did you mean {' or '.join(known[each] for each in near)}?" if near else ""
-        raise UnknownActionError(f"Hyperliquid's exchange has no action {name!r}{hint}")
+        raise UnknownActionError(f"Hyperliquid's exchange has no action {shown(name)}{hint}")
     one, *many = sharing
     lists = {parameter.name for spec in many for parameter in spec.parameters if parameter.kind in _LISTS}
     return many[0] if lists & params.keys() else one

@@ -18,7 +18,7 @@ from wsmgr.manager.venues.hyperliquid.exchange.parameters import (
     Parameter,
     optional,
 )
-from wsmgr.manager.venues.hyperliquid.exchange.values import Kind
+from wsmgr.manager.venues.hyperliquid.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,6 +179,7 @@ _SPECS: Final = (
         doc="Sends USDC to another address.",
         parameters=(_USDC, _DESTINATION),
         build=transfers.send_usd,
+        transfer=True,
     ),
     CallSpec(
         name="send_spot",
@@ -191,6 +192,7 @@ _SPECS: Final = (
         ),
         build=transfers.send_spot,
         needs=("tokens",),
+        transfer=True,
     ),
     CallSpec(
         name="withdraw_funds",
@@ -198,6 +200,7 @@ _SPECS: Final = (
         doc="Withdraws USDC over the bridge.",
         parameters=(_USDC, _DESTINATION),
         build=transfers.withdraw_funds,
+        transfer=True,
     ),
     CallSpec(
         name="transfer_usd",
@@ -206,6 +209,7 @@ _SPECS: Final = (
         parameters=(_USDC, _required("to_perp", Kind.FLAG, "whether to the perpetual balance")),
         build=transfers.transfer_usd,
         needs=("vault_address",),
+        transfer=True,
     ),
     CallSpec(
         name="transfer_tokens",
@@ -219,6 +223,7 @@ _SPECS: Final = (
         ),
         build=transfers.transfer_tokens,
         needs=("tokens",),
+        transfer=True,
     ),
     CallSpec(
         name="stake_tokens",
@@ -226,6 +231,7 @@ _SPECS: Final = (
         doc="Moves HYPE from the spot balance to staking.",
         parameters=(_HYPE,),
         build=transfers.stake_tokens,
+        transfer=True,
     ),
     CallSpec(
         name="unstake_tokens",
@@ -233,6 +239,7 @@ _SPECS: Final = (
         doc="Moves HYPE from staking to the spot balance.",
         parameters=(_HYPE,),
         build=transfers.unstake_tokens,
+        transfer=True,
     ),
     CallSpec(
         name="delegate_tokens",
@@ -244,6 +251,7 @@ _SPECS: Final = (
             _required("is_undelegate", Kind.FLAG, "whether to take it back"),
         ),
         build=transfers.delegate_tokens,
+        transfer=True,
     ),
     CallSpec(
         name="transfer_vault_funds",
@@ -255,6 +263,7 @@ _SPECS: Final = (
             _required("is_deposit", Kind.FLAG, "whether into the vault"),
         ),
         build=transfers.transfer_vault_funds,
+        transfer=True,
     ),
     CallSpec(
         name="transfer_account_funds",
@@ -266,6 +275,7 @@ _SPECS: Final = (
             _required("is_deposit", Kind.FLAG, "whether to the sub-account"),
         ),
         build=transfers.transfer_account_funds,
+        transfer=True,
     ),
     CallSpec(
         name="create_vault",
@@ -277,6 +287,7 @@ _SPECS: Final = (
             _required("initial_usd", Kind.AMOUNT, "how much USDC"),
         ),
         build=transfers.create_vault,
+        transfer=True,
     ),
     CallSpec(
         name="create_sub_account",
@@ -294,6 +305,7 @@ _SPECS: Final = (
             optional("name", Kind.TEXT, "the agent's name; without one it replaces the unnamed agent"),
         ),
         build=account.approve_agent,
+        transfer=True,
     ),
     CallSpec(
         name="approve_builder",
@@ -306,6 +318,7 @@ _SPECS: Final = (
             ),
         ),
         build=account.approve_builder,
+        transfer=True,
     ),
     CallSpec(
         name="set_referrer",
@@ -327,6 +340,7 @@ _SPECS: Final = (
         doc="Buys further requests, at 0.0005 USDC each.",
         parameters=(_required("weight", Kind.INTEGER, "how many requests"),),
         build=account.reserve_weight,
+        transfer=True,
     ),
 )
 

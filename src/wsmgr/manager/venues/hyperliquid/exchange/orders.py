@@ -6,15 +6,16 @@ need not learn new ones.
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
 from attrs import Attribute, field, frozen
 
 from wsmgr.manager.model.errors import ParameterError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription_type import ADDRESS
 from wsmgr.manager.venues.hyperliquid.exchange.amounts import Amount, above_zero, amount
+from wsmgr.manager.venues.hyperliquid.order_ids import MAX_ORDER_ID, Cloid
 
 TimeInForce = Literal["Gtc", "Ioc", "Alo"]
 """Good till cancelled; immediate or cancel; add liquidity only (post only)."""
@@ -35,70 +36,27 @@ GROUPING_TRIGGER_POSITION: Final = "positionTpsl"
 AssetName = str | int
 """What an asset is called: by its name, or by its number in an order."""
 
-MAX_ORDER_ID: Final = 2**63 - 1
 MAX_BUILDER_FEE: Final = 1000
 """The largest builder fee, on spot sells: 1 %, in tenths of a basis point. Source: the venue's page "Builder codes"."""
-
-_CLOID: Final = re.compile(r"0x[0-9a-f]{32}", re.ASCII)
-_CLOID_BITS: Final = 128
-
-
-def _lowered_cloid(value: str) -> str:
-    text = str(value).lower()
-    if not _CLOID.fullmatch(text):
-        raise ParameterError(f"{value!r} is not a client order id: write 0x and 32 hexadecimal digits")
-    return text
-
-
-@frozen
-class Cloid:
-    """A client order id: a number of 128 bits that the caller chooses.
-
-    Attributes:
-        raw: `0x` and 32 hexadecimal digits; kept in lower case, as the venue echoes it.
-    """
-
-    raw: str = field(converter=_lowered_cloid)
-
-    @classmethod
-    def from_int(cls, number: int) -> Cloid:
-        """Return the client order id of a number.
-
-        Raises:
-            ParameterError: It is negative, or has more than 128 bits.
-        """
-        if not 0 <= number < 1 << _CLOID_BITS:
-            raise ParameterError(f"{number} is not a client order id: it has at most {_CLOID_BITS} bits")
-        return cls(f"{number:#034x}")
-
-    @classmethod
-    def from_str(cls, raw: str) -> Cloid:
-        """Return the client order id that is written so."""
-        return cls(raw)
-
-    def to_raw(self) -> str:
-        """Return it as the venue takes it."""
-        return self.raw
-
-    def __str__(self) -> str:
-        return self.raw
 
 
 def _is_flag(_instance: object, attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, bool):
-        raise ParameterError(f"{attribute.name}={value!r} is not true or false")
+        raise ParameterError(f"{attribute.name}={shown(value)} is not true or false")
 
 
 def _is_name(_instance: object, attribute: Attribute[Any], value: object) -> None:
     named = isinstance(value, str) and value and value.strip() == value
     numbered = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if not named and not numbered:
-        raise ParameterError(f'{attribute.name}={value!r} is not an asset; write its name, such as "BTC"')
+        raise ParameterError(
+            f'{attribute.name}={shown(value)} is not an asset; write its name, such as "BTC"'
+        )
 
 
 def _is_order_id(_instance: object, attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_ORDER_ID:
-        raise ParameterError(f"{attribute.name}={value!r} is not the number of an order")
+        raise ParameterError(f"{attribute.name}={shown(value)} is not the number of an order")
 
 
 def _is_order_id_or_cloid(instance: object, attribute: Attribute[Any], value: object) -> None:
@@ -108,25 +66,27 @@ def _is_order_id_or_cloid(instance: object, attribute: Attribute[Any], value: ob
 
 def _is_time_in_force(_instance: object, _attribute: Attribute[Any], value: object) -> None:
     if value not in get_args(TimeInForce):
-        raise ParameterError(f"tif={value!r} is not allowed; choose one of Gtc, Ioc, Alo")
+        raise ParameterError(f"tif={shown(value)} is not allowed; choose one of Gtc, Ioc, Alo")
 
 
 def _is_trigger(_instance: object, _attribute: Attribute[Any], value: object) -> None:
     if value not in get_args(Trigger):
-        raise ParameterError(f"trigger={value!r} is not allowed; choose tp (take profit) or sl (stop loss)")
+        raise ParameterError(
+            f"trigger={shown(value)} is not allowed; choose tp (take profit) or sl (stop loss)"
+        )
 
 
 def _is_order_type(_instance: object, _attribute: Attribute[Any], value: object) -> None:
     if not isinstance(value, LimitOrder | TriggerOrder):
         raise ParameterError(
-            f"order_type={value!r} is not an order type: give LIMIT_GTC, LIMIT_IOC, LIMIT_ALO or a TriggerOrder"
+            f"order_type={shown(value)} is not an order type: give LIMIT_GTC, LIMIT_IOC, LIMIT_ALO or a TriggerOrder"
         )
 
 
 def _is_fee(_instance: object, _attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_BUILDER_FEE:
         raise ParameterError(
-            f"a builder's fee of {value!r} is not allowed: tenths of a basis point, from 0 to {MAX_BUILDER_FEE}"
+            f"a builder's fee of {shown(value)} is not allowed: tenths of a basis point, from 0 to {MAX_BUILDER_FEE}"
         )
 
 
@@ -153,7 +113,7 @@ def _some_cloid(value: Cloid | str) -> Cloid:
 def _lowered_address(value: str) -> str:
     text = str(value)
     if not ADDRESS.fullmatch(text):
-        raise ParameterError(f"{value!r} is not an address: 0x and 40 hexadecimal digits")
+        raise ParameterError(f"{shown(value)} is not an address: 0x and 40 hexadecimal digits")
     return text.lower()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from attrs import frozen
 
 from wsmgr.manager.model.errors import ParameterError
-from wsmgr.manager.model.subscription_type import ParameterKind
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.hyperliquid.exchange import amounts
 from wsmgr.manager.venues.hyperliquid.exchange.orders import (
     LIMIT_ALO,
@@ -26,19 +26,13 @@ from wsmgr.manager.venues.hyperliquid.exchange.orders import (
     OrderType,
     TriggerOrder,
 )
-from wsmgr.manager.venues.hyperliquid.exchange.values import (
+from wsmgr.manager.venues.hyperliquid.values import (
+    READERS,
     Kind,
     Read,
     decoded,
-    plain,
-    read_address,
-    read_asset,
-    read_cloid,
-    read_integer,
     read_mapping,
-    read_order_id,
-    read_order_number,
-    read_time,
+    read_value,
     refusal,
 )
 
@@ -105,7 +99,8 @@ def read(where: str, parameters: Sequence[Parameter], given: Mapping[str, object
     for name, parameter in by_name.items():
         value = named.get(name)
         if value is not None:
-            found[name] = _value(f"{where}: {name}", parameter, value)
+            reader = _READERS[parameter.kind]
+            found[name] = read_value(f"{where}: {name}", value, parameter.kind, reader, parameter.choices)
         elif parameter.required:
             raise ParameterError(f"{where}: {name} is missing; give {parameter.kind.value}")
         else:
@@ -121,20 +116,13 @@ def _named(where: str, by_name: Mapping[str, Parameter], given: Mapping[str, obj
             near = difflib.get_close_matches(called, [*by_name, *ALIASES], n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise ParameterError(
-                f"{where}: there is no parameter {called!r}; {hint}it takes {', '.join(by_name) or 'none'}"
+                f"{where}: there is no parameter {shown(called)}; {hint}it takes {', '.join(by_name) or 'none'}"
             )
         if value is not None and named.get(name) is not None:
             raise ParameterError(f"{where}: {name} is given twice, as {' and as '.join([*ALIASES, name])}")
         if value is not None:
             named[name] = value
     return named
-
-
-def _value(name: str, parameter: Parameter, value: object) -> Any:  # noqa: ANN401 - what the kind says
-    found = _READERS[parameter.kind](name, value)
-    if parameter.choices and found not in parameter.choices:
-        raise ParameterError(f"{name}={value!r} is not allowed; choose one of {', '.join(parameter.choices)}")
-    return found
 
 
 def _order_type(name: str, value: object) -> OrderType:
@@ -230,17 +218,8 @@ _MODIFY: Final = (
 
 _READ_ORDER: Final = _one(Kind.ORDER, OrderRequest, ORDER)
 _READERS: Final[Mapping[Kind, Read]] = {
-    Kind.ASSET: read_asset,
-    Kind.TOKEN: plain(ParameterKind.TEXT),
+    **READERS,
     Kind.AMOUNT: amounts.amount,
-    Kind.FLAG: plain(ParameterKind.FLAG),
-    Kind.INTEGER: read_integer,
-    Kind.ADDRESS: read_address,
-    Kind.TEXT: plain(ParameterKind.TEXT),
-    Kind.TIME: read_time,
-    Kind.CLOID: read_cloid,
-    Kind.ORDER_NUMBER: read_order_number,
-    Kind.ORDER_ID: read_order_id,
     Kind.ORDER_TYPE: _order_type,
     Kind.BUILDER: _builder,
     Kind.ORDER: _READ_ORDER,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from wsmgr.manager.model.errors import ActionForbiddenError, ConfigurationError, UsageError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.hyperliquid.exchange import amounts
 from wsmgr.manager.venues.hyperliquid.exchange.catalog import BY_WIRE_NAME, CALLS
 
@@ -35,13 +36,13 @@ def _known_actions(names: Iterable[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
     if isinstance(names, str):
-        raise ConfigurationError(f'allowed_actions is a list of names, not {names!r}; write ["{names}"]')
+        raise ConfigurationError(f'allowed_actions is a list of names, not {shown(names)}; write ["order"]')
     found = frozenset(names)
     known = [*CALLS, *BY_WIRE_NAME]
     for name in sorted(found - set(known)):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigurationError(f"allowed_actions: there is no action {name!r}{hint}")
+        raise ConfigurationError(f"allowed_actions: there is no action {shown(name)}{hint}")
     return found
 
 

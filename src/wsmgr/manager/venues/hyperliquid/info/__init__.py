@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wsmgr.manager.venues.hyperliquid.info.asking import HasAddress, HasVaultAddress
 from wsmgr.manager.venues.hyperliquid.info.facade import Info
 from wsmgr.manager.venues.hyperliquid.info.queries import (
     QUERIES,
@@ -10,8 +9,8 @@ from wsmgr.manager.venues.hyperliquid.info.queries import (
     find_query,
     parse_query,
 )
-from wsmgr.manager.venues.hyperliquid.info.query import Query
-from wsmgr.manager.venues.hyperliquid.info.values import QueryParameter, ValueKind
+from wsmgr.manager.venues.hyperliquid.info.query import Query, QueryParameter
+from wsmgr.manager.venues.hyperliquid.meaning import HasAddress, HasVaultAddress
 
 __all__ = [
     "QUERIES",
@@ -21,7 +20,6 @@ __all__ = [
     "Query",
     "QueryParameter",
     "UnknownQueryError",
-    "ValueKind",
     "find_query",
     "parse_query",
 ]

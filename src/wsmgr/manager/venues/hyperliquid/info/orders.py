@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.venues.hyperliquid.info.asking import Asking, HasAddress
+from wsmgr.manager.venues.hyperliquid.info.asking import Asking
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         OrderState,
         TwapSliceFill,
     )
+    from wsmgr.manager.venues.hyperliquid.meaning import HasAddress
+    from wsmgr.manager.venues.hyperliquid.order_ids import Cloid
 
 
 class OrderInfo(Asking):
@@ -42,12 +44,12 @@ class OrderInfo(Asking):
         return await self._ask_of_user("user_historical_orders", address, account)
 
     async def order_status(
-        self, *, order_id: int | str, address: str | None = None, account: HasAddress | None = None
+        self, *, order_id: int | str | Cloid, address: str | None = None, account: HasAddress | None = None
     ) -> Outcome[OrderAnswer]:
         """Return one order and its state.
 
         Args:
-            order_id: The venue's number, or the client's own id: 0x and 32 hexadecimal digits.
+            order_id: The venue's number, or the client's own id: a `Cloid`, or 0x and 32 hexadecimal digits.
             address: The account's address.
             account: Instead of it, an account.
         """

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve
 
 from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.hyperliquid.catalog import INTERVALS
-from wsmgr.manager.venues.hyperliquid.info.query import Query
-from wsmgr.manager.venues.hyperliquid.info.values import QueryParameter, ValueKind
+from wsmgr.manager.venues.hyperliquid.info.query import Query, QueryParameter
+from wsmgr.manager.venues.hyperliquid.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ _USER = QueryParameter(
     name="user",
     keyword="address",
     doc="the account's address",
-    kind=ValueKind.ADDRESS,
+    kind=Kind.ADDRESS,
     required=True,
 )
 _COIN = QueryParameter(
@@ -39,10 +40,10 @@ _COIN = QueryParameter(
 )
 _DEX = QueryParameter(name="dex", keyword="dex", doc="a builder's dex; left out, the venue's own", default="")
 _START = QueryParameter(
-    name="startTime", keyword="start", doc="from when on, inclusive", kind=ValueKind.TIME, required=True
+    name="startTime", keyword="start", doc="from when on, inclusive", kind=Kind.TIME, required=True
 )
 _END = QueryParameter(
-    name="endTime", keyword="end", doc="until when, inclusive; left out, until now", kind=ValueKind.TIME
+    name="endTime", keyword="end", doc="until when, inclusive; left out, until now", kind=Kind.TIME
 )
 
 _MARKET = (
@@ -62,14 +63,14 @@ _MARKET = (
                 name="nSigFigs",
                 keyword="n_sig_figs",
                 doc="aggregate levels to so many significant figures; left out, full precision",
-                kind=ValueKind.INTEGER,
+                kind=Kind.INTEGER,
                 choices=(2, 3, 4, 5),
             ),
             QueryParameter(
                 name="mantissa",
                 keyword="mantissa",
                 doc="aggregate further, with nSigFigs=5 only",
-                kind=ValueKind.INTEGER,
+                kind=Kind.INTEGER,
                 choices=(1, 2, 5),
                 only_with=("nSigFigs", 5),
             ),
@@ -147,7 +148,7 @@ _MARKET = (
                 name="tokenId",
                 keyword="token_id",
                 doc="the token's id, 0x and 32 hexadecimal digits",
-                kind=ValueKind.TOKEN_ID,
+                kind=Kind.TOKEN_ID,
                 required=True,
             ),
         ),
@@ -183,7 +184,7 @@ _ACCOUNT = (
             name="aggregateByTime",
             keyword="aggregate_by_time",
             doc="make one fill of those of one crossing order",
-            kind=ValueKind.FLAG,
+            kind=Kind.FLAG,
             default=False,
         ),
     ),
@@ -197,7 +198,7 @@ _ACCOUNT = (
             name="oid",
             keyword="order_id",
             doc="the order's number, or its client id",
-            kind=ValueKind.ORDER_ID,
+            kind=Kind.ORDER_ID,
             required=True,
         ),
     ),
@@ -210,7 +211,7 @@ _ACCOUNT = (
             name="builder",
             keyword="builder",
             doc="the builder's address",
-            kind=ValueKind.ADDRESS,
+            kind=Kind.ADDRESS,
             required=True,
         ),
     ),
@@ -272,7 +273,7 @@ def find_query(name: str) -> Query:
             if near
             else f"it has {', '.join(sorted(query.type for query in QUERIES.values()))}"
         )
-        raise UnknownQueryError(f"Hyperliquid has no query {name!r}; {meant}")
+        raise UnknownQueryError(f"Hyperliquid has no query {shown(name)}; {meant}")
     return query
 
 

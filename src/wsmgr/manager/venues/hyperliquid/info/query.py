@@ -8,10 +8,46 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from wsmgr.manager.model.errors import ParameterError
-from wsmgr.manager.venues.hyperliquid.info.values import QueryParameter
+from wsmgr.manager.model.showing import shown
+from wsmgr.manager.venues.hyperliquid.order_ids import Cloid
+from wsmgr.manager.venues.hyperliquid.values import READERS, Kind, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+@frozen(kw_only=True)
+class QueryParameter:
+    """One parameter of a query.
+
+    Attributes:
+        name: As the venue spells it.
+        keyword: As the method spells it.
+        doc: What it is, in one line.
+        kind: What values it takes.
+        required: Whether the query needs it.
+        default: The value that is the same to the venue as leaving it out; it is left out.
+        choices: The only values allowed; empty for any.
+        only_with: Another parameter and the value it must have for this one to be allowed, or None.
+    """
+
+    name: str
+    keyword: str
+    doc: str
+    kind: Kind = Kind.TEXT
+    required: bool = False
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    only_with: tuple[str, Any] | None = None
+
+    def parse(self, query: str, value: object) -> Any:  # noqa: ANN401 - a parameter's value is text, int or bool
+        """Return the value as it stands on the wire.
+
+        Raises:
+            ParameterError: It is not of this parameter's kind, or not one of its choices.
+        """
+        found = read_value(f"{query}: {self.name}", value, self.kind, READERS[self.kind], self.choices)
+        return found.raw if isinstance(found, Cloid) else found
 
 
 @frozen(kw_only=True)
@@ -66,7 +102,9 @@ class Query:
                 takes = ", ".join(one.name for one in self.parameters) or "no parameters"
                 near = difflib.get_close_matches(given, names, n=1)
                 meant = f"did you mean {near[0]!r}? " if near else ""
-                raise ParameterError(f"{self.type}: there is no parameter {given!r}; {meant}it takes {takes}")
+                raise ParameterError(
+                    f"{self.type}: there is no parameter {shown(given)}; {meant}it takes {takes}"
+                )
             if name in found:
                 raise ParameterError(f"{self.type}: the parameter {name!r} is given twice")
             found[name] = value

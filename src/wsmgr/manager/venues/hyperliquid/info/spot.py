@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.venues.hyperliquid.info.asking import Asking, HasAddress
+from wsmgr.manager.venues.hyperliquid.info.asking import Asking
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.outcome import Outcome
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         SpotState,
         TokenDetails,
     )
+    from wsmgr.manager.venues.hyperliquid.meaning import HasAddress
 
 
 class SpotInfo(Asking):

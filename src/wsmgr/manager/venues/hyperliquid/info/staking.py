@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model.errors import UsageError
-from wsmgr.manager.venues.hyperliquid.info.asking import Asking, HasAddress, HasVaultAddress
+from wsmgr.manager.venues.hyperliquid.info.asking import Asking
+from wsmgr.manager.venues.hyperliquid.meaning import vault_meant
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.outcome import Outcome
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         VaultDetails,
         VaultEquity,
     )
+    from wsmgr.manager.venues.hyperliquid.meaning import HasAddress, HasVaultAddress
 
 
 class StakingInfo(Asking):
@@ -34,13 +35,7 @@ class StakingInfo(Asking):
         Raises:
             UsageError: Both are given, or neither, or the account has no vault.
         """
-        if vault_address is not None and account is not None:
-            raise UsageError("vault_details: vault_address and account are both given; give one of them")
-        vault = vault_address if account is None else account.vault_address
-        if vault is None:
-            raise UsageError(
-                "vault_details: no vault is named; give vault_address=, or an account= with a vault_address"
-            )
+        vault = vault_meant("vault_details", vault_address, account)
         return await self._ask("vault_details", vault_address=vault)
 
     async def user_vault_equities(

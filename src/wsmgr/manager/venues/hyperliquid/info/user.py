@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsmgr.manager.model.outcome import Answered, Outcome
-from wsmgr.manager.venues.hyperliquid.info.asking import Asking, HasAddress
+from wsmgr.manager.venues.hyperliquid.info.asking import Asking
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Role,
         SubAccount,
     )
+    from wsmgr.manager.venues.hyperliquid.meaning import HasAddress
 
 
 class UserInfo(Asking):

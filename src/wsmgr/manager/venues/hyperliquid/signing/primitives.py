@@ -35,16 +35,13 @@ def keccak256(data: bytes) -> bytes:
     return digest
 
 
-def private_key(raw: bytes) -> PrivateKey:
-    """Return what signs with a key.
-
-    Args:
-        raw: 32 bytes, a number in range.
+def private_key_maker() -> type[PrivateKey]:
+    """Return what makes a private key of its 32 bytes, a number in range; whoever has it needs no more to be installed.
 
     Raises:
         ConfigurationError: The extra `trading` is not installed.
     """
-    return _libraries().private_key(raw)
+    return _libraries().private_key
 
 
 def address_of(public_key: PublicKey) -> str:

@@ -94,7 +94,8 @@ class SecretKey(_NotPickled):
 
     def _private_key(self) -> PrivateKey:
         if self._sealed.private_key is None:
-            self._sealed.private_key = primitives.private_key(self._sealed.raw)
+            make = primitives.private_key_maker()  # it may raise, and a traceback shows what a call was given
+            self._sealed.private_key = make(self._sealed.raw)
         return self._sealed.private_key
 
     def __repr__(self) -> str:

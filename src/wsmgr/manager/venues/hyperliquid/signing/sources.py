@@ -13,6 +13,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from wsmgr.manager.model.errors import ConfigurationError
+from wsmgr.manager.model.showing import forgetful, looks_like_secret_key, shown
 from wsmgr.manager.venues.hyperliquid.signing.secret import SecretKey
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _MODES: Final = (0o600, 0o400)
 _MAX_BYTES: Final = 1024
 
 
+@forgetful  # of the environment, and of a key that was given instead of its place
 def load_secret(
     venue: str,
     *,
@@ -45,23 +47,11 @@ def load_secret(
         ConfigurationError: The file is named and missing, or what was found cannot be read, is open to others or is no
             key. The message names the source and shows nothing of its content.
     """
-    try:
-        return _found(venue, file, variable, environ)
-    except ConfigurationError as error:
-        complaint = str(error)
-    # Raised anew, and without the environment: a traceback may show the variables of every frame that it passed.
-    del environ
-    raise ConfigurationError(complaint)
-
-
-def variable_of(venue: str) -> str:
-    """Return the environment variable that is read where none is named."""
-    return f"WSMGR_{venue.upper().replace('-', '_')}_SECRET_KEY"
-
-
-def _found(
-    venue: str, file: Path | None, variable: str | None, environ: Mapping[str, str]
-) -> SecretKey | None:
+    for place, given in (("file", file), ("variable", variable)):
+        if given is not None and looks_like_secret_key(Path(given).name):
+            raise ConfigurationError(
+                f"the {place} of the secret key of {venue} is {shown(str(given))}; name where the key is, not the key"
+            )
     if file is not None:
         if (text := _read(file, private=True)) is None:
             raise ConfigurationError(f"there is no key file {file}")
@@ -75,6 +65,11 @@ def _found(
     # systemd lets the service's user in through an access list, which shows in the mode as if a group might read it.
     text = _read(credential, private=False)
     return None if text is None else _parsed(f"the credential {credential}", text)
+
+
+def variable_of(venue: str) -> str:
+    """Return the environment variable that is read where none is named."""
+    return f"WSMGR_{venue.upper().replace('-', '_')}_SECRET_KEY"
 
 
 def _parsed(source: str, text: str) -> SecretKey:

@@ -13,6 +13,7 @@ import msgspec
 
 from wsmgr.manager.venues.hyperliquid.simulator.accounts import HISTORIES, Account
 from wsmgr.manager.venues.hyperliquid.simulator.coins import DEXES, universe
+from wsmgr.manager.venues.hyperliquid.simulator.exchange.fiction import open_numbers
 from wsmgr.manager.venues.hyperliquid.simulator.exchange.folding import fold_fills
 from wsmgr.manager.venues.hyperliquid.simulator.positions import (
     active_asset_data,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 SNAPSHOT_ITEMS = 30
 _SHORT_SNAPSHOT_ITEMS = 4
-_OPEN_ORDERS = 3
 
 
 class UserSources:
@@ -150,7 +150,7 @@ class UserSources:
         if shown is not None:
             orders = shown.frontend_open_orders(account.user, at.time, dex)[::-1]
         else:
-            orders = [account.open_order(at.n - 2 * back) for back in range(_OPEN_ORDERS)]
+            orders = [account.open_order(n) for n in open_numbers(at.n, dex)]
         return {"dex": dex, "user": account.user, "orders": orders}
 
     def _twap_states(self, subscription: Subscription, account: Account, at: Tick) -> Item:
@@ -158,7 +158,7 @@ class UserSources:
         if shown is not None:
             states = shown.twap_states(account.user, at.time, dex)
         else:
-            states = [account.twap_state(at.n)]
+            states = [] if dex else [account.twap_state(at.n)]
         return {"dex": dex, "user": account.user, "states": states}
 
     def _spot_state(self, _: Subscription, account: Account, at: Tick) -> Item:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from wsmgr.manager.model.errors import UnknownTypeError
 from wsmgr.manager.venues.hyperliquid.catalog import CATALOG
+from wsmgr.manager.venues.hyperliquid.meaning import user_meant
 from wsmgr.manager.venues.hyperliquid.subscriptions.base import Feeds
 
 if TYPE_CHECKING:
-    from wsmgr.manager.venues.hyperliquid.info import HasAddress
+    from wsmgr.manager.venues.hyperliquid.meaning import HasAddress
     from wsmgr.manager.venues.hyperliquid.subscriptions.feed import Feed, Queue
     from wsmgr.manager.venues.hyperliquid.subscriptions.host import FeedOptions
 
@@ -144,7 +145,7 @@ class AccountFeeds(Feeds):
             coin,
             queue,
             options,
-            user=self._user("active_asset_data", address, account),
+            user=user_meant("active_asset_data", address, account, self._address),
         )
 
     async def clearinghouse_state(

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from wsmgr.manager.model.errors import ParameterError, UsageError
-from wsmgr.manager.model.subscription_type import Parameter, ParameterKind
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
+from wsmgr.manager.venues.hyperliquid.meaning import check_coin, user_meant
 from wsmgr.manager.venues.hyperliquid.subscriptions.feed import Feed, FeedNotFoundError, FeedQueue
 from wsmgr.manager.venues.hyperliquid.subscriptions.host import FeedOptions
 from wsmgr.manager.venues.hyperliquid.subscriptions.names import METHODS, snake_case
+from wsmgr.manager.venues.hyperliquid.values import read_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from wsmgr.manager.venues.hyperliquid.info import HasAddress
+    from wsmgr.manager.venues.hyperliquid.meaning import HasAddress
     from wsmgr.manager.venues.hyperliquid.subscriptions.feed import Queue
     from wsmgr.manager.venues.hyperliquid.subscriptions.host import Handle, Host, NamesAssets
-
-_ADDRESS = Parameter(name="address", kind=ParameterKind.ADDRESS)
 
 
 class Feeds:
@@ -42,7 +42,7 @@ class Feeds:
         """Subscribe to nothing yet."""
         self._host = host
         self._universe = universe
-        self._address: str | None = None if address is None else _ADDRESS.parse("subscriptions", address)
+        self._address = None if address is None else read_address("subscriptions: address", address)
         self._handles: dict[int, Handle] = {}
         self._numbers = count()
 
@@ -93,14 +93,11 @@ class Feeds:
         **values: object,
     ) -> Feed[Queue]:
         self._check(method, queue, options)
-        if asset is not None and coin is not None:
-            raise UsageError(f"{method}: asset and coin are both given; give one of them")
+        check_coin(method, asset, coin)
         if asset is not None:
             deadline = anyio.current_time() + (timeout := options.get("timeout", REQUEST_TIMEOUT))
             coin = await self._universe.coin(asset, timeout=timeout)
             options = {**options, "timeout": max(0.0, deadline - anyio.current_time())}
-        if coin is None:
-            raise UsageError(f"{method}: neither asset nor coin is given; give one of them")
         return await self._subscribe(method, queue, options, {**values, "coin": coin})
 
     async def _feed_of_user(
@@ -113,18 +110,8 @@ class Feeds:
         **values: object,
     ) -> Feed[Queue]:
         self._check(method, queue, options)
-        user = self._user(method, address, account)
+        user = user_meant(method, address, account, self._address)
         return await self._subscribe(method, queue, options, {**values, "user": user})
-
-    def _user(self, method: str, address: str | None, account: HasAddress | None) -> str:
-        if address is not None and account is not None:
-            raise UsageError(f"{method}: address and account are both given; give one of them")
-        found = account.address if account is not None else self._address if address is None else address
-        if found is None:
-            raise UsageError(
-                f"{method}: no account is named; give address= or account=, here or to the client"
-            )
-        return found
 
     async def _subscribe(
         self, method: str, queue: Queue | None, options: FeedOptions, values: Mapping[str, object]
@@ -141,7 +128,7 @@ class Feeds:
     def _check(self, method: str, queue: object, options: Iterable[str]) -> None:
         if queue is not None and not callable(getattr(queue, "put_nowait", None)):
             raise UsageError(
-                f"{method}: queue={queue!r} has no put_nowait; give an asyncio.Queue or an Inbox, or leave it away"
+                f"{method}: queue={shown(queue)} has no put_nowait; give an asyncio.Queue or an Inbox, or leave it away"
             )
         for name in options:
             if name not in FeedOptions.__optional_keys__:
@@ -151,5 +138,5 @@ class Feeds:
                 near = difflib.get_close_matches(snake_case(name), takes, n=1)
                 meant = f"did you mean {near[0]!r}? " if near else ""
                 raise ParameterError(
-                    f"{method}: there is no parameter {name!r}; {meant}it takes {', '.join(takes)}"
+                    f"{method}: there is no parameter {shown(name)}; {meant}it takes {', '.join(takes)}"
                 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model.errors import UsageError, WsmgrError
+from wsmgr.manager.model.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.outcome import Refused, Unknown
 
 
-class UniverseError(WsmgrError):
+class UniverseError(UnavailableError):
     """The universe could not be read or loaded, or is too old to sign with.
 
     Args:

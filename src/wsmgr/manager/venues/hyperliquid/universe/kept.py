@@ -45,12 +45,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         source: Which venue said it (its address).
         venue: About its own markets.
         dexes: About those of builders' dexes.
+        ids: The number under which each name was seen first, also of what is there no longer.
     """
 
     version: int = VERSION
     source: str
     venue: KeptVenue
     dexes: dict[str, KeptDex]
+    ids: dict[str, int] = {}
 
     def at(self, dex: str) -> float | None:
         """Return when a dex's answer came (unix seconds; "" for the venue's own), or None."""
@@ -72,6 +74,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
             venue.perp_dexs,
             {name: dex.meta for name, dex in self.dexes.items()},
         )
+
+    def moved(self, universe: Universe) -> dict[str, tuple[int, int]]:
+        """Return the names that have another number than when they were seen first: that one, and what it is now."""
+        now = universe.ids
+        return {
+            name: (before, now[name]) for name, before in self.ids.items() if now.get(name, before) != before
+        }
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,10 @@
   is cancelled leaves its flight to one of those who wait, who begins it anew. A flight that fails fails for all who
   waited for it.
 * Where a load fails, names are read from what is there, however old. What is to be signed is stricter: from seven days
-  on there is an error instead of a number.
+  on there is an error instead of a number. A builder may make his dex anew, so its markets are loaded again before an
+  order where they are older than an hour, and whenever the list of dexes has changed.
+* An asset's number never changes at this venue. One that has changed all the same, or seems to, is an order in another
+  market: there is an error instead of it until a person has looked, and the change is told.
 
 The clock is the wall's, because ages must survive a restart; it may step, so a distance counts in both directions.
 """
@@ -40,7 +43,7 @@ from wsmgr.manager.venues.hyperliquid.universe.universe import MAIN, Asset, Toke
 from wsmgr.manager.venues.hyperliquid.universe.wire import PerpDexs, PerpMeta, SpotMeta, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from wsmgr.manager.venues.dialect import Requester
@@ -50,6 +53,9 @@ REFRESH_AFTER: Final = 86_400.0
 
 SIGN_UNTIL: Final = 7 * 86_400.0
 """Seconds until which a universe that cannot be refreshed is good enough to sign with."""
+
+DEX_SIGN_AFTER: Final = 3_600.0
+"""Seconds after which the markets of a builder's dex are loaded again before something is signed by them."""
 
 RETRY_AFTER: Final = 60.0
 """Seconds between two loads of what is there already."""
@@ -89,16 +95,25 @@ class UniverseLoader:
         requester: What sends the queries.
         path: The file that keeps it, or None to keep it in memory only.
         wall: The wall clock, unix seconds.
-        source: Which venue this is (its address): a file of another one, such as a testnet's, is not used.
+        source: Which venue this is (its address and network): a file of another one, such as a testnet's, is not used.
+        on_moved: Called with the names whose number has changed: what it was, and what it is now.
     """
 
     def __init__(
-        self, requester: Requester, *, path: Path | None, wall: Callable[[], float], source: str = ""
+        self,
+        requester: Requester,
+        *,
+        path: Path | None,
+        wall: Callable[[], float],
+        source: str = "",
+        on_moved: Callable[[Mapping[str, tuple[int, int]]], None] | None = None,
     ) -> None:
         self._requester = requester
         self._path = path
         self._wall = wall
         self._source = source
+        self._on_moved = on_moved
+        self._moved: dict[str, tuple[int, int]] = {}
         self._looked_on_disk = path is None
         self._kept: Kept | None = None
         self._universe: Universe | None = None
@@ -114,10 +129,16 @@ class UniverseLoader:
         Raises:
             AmbiguousAssetError: Several go by this name.
             UnknownAssetError: None does, although the universe was loaded anew (unless that was less than a minute ago).
-            UniverseError: The universe could not be loaded, or is older than seven days and could not be refreshed.
+            UniverseError: The universe could not be loaded, or is older than seven days and could not be refreshed; or the
+                asset's number has changed.
         """
         asset = await self._find(name, lambda universe: universe.asset(name))
+        dex = asset.dex
+        if dex != MAIN and self._is_due(dex, DEX_SIGN_AFTER):
+            await self._load(dex, lambda: self._is_due(dex, DEX_SIGN_AFTER))
+            asset = await self._find(name, lambda universe: universe.asset(name))
         self._check_age(MAIN, asset.dex)
+        self._check_id(asset)
         return asset
 
     async def token(self, name: str) -> Token:
@@ -173,9 +194,9 @@ class UniverseLoader:
             return self._universe
         raise (failure or self._failures.get(dex, _Failure(words=f"the venue has no dex {dex!r}"))).error()
 
-    def _is_due(self, dex: str) -> bool:
+    def _is_due(self, dex: str, after: float = REFRESH_AFTER) -> bool:
         at = self._kept_at(dex)
-        return at is None or (self._distance(at) > REFRESH_AFTER and not self._tried_lately(dex))
+        return at is None or (self._distance(at) > after and not self._tried_lately(dex))
 
     def _tried_lately(self, dex: str) -> bool:
         tried = self._tried.get(dex)
@@ -195,6 +216,16 @@ class UniverseLoader:
                 advice = f"; the one that is there is {days} days old, and nothing is signed by it"
                 failure = self._failures.get(dex, _Failure(words="the clock has stepped"))
                 raise failure.error(advice)
+
+    def _check_id(self, asset: Asset) -> None:
+        for name in (asset.coin, asset.name):
+            if name in self._moved:
+                before, now = self._moved[name]
+                kept = "" if self._path is None else f", remove {self._path}"
+                raise UniverseError(
+                    f"{name} had the asset id {before}, and the venue now gives it {now}: ids never change, so nothing is"
+                    f" signed by it; when you know which is right, end the program{kept} and start anew"
+                )
 
     async def _load(self, dex: str, is_due: Callable[[], bool]) -> _Failure | None:
         """Load a part once, for as long as it is due; whoever finds a flight under way waits for it."""
@@ -240,13 +271,8 @@ class UniverseLoader:
         spot_meta = await self._query("spotMeta", SpotMeta)
         perp_dexs = await self._query("perpDexs", PerpDexs)
         venue = KeptVenue(at=self._wall(), meta=meta, spot_meta=spot_meta, perp_dexs=perp_dexs)
-        served = {dex.name for dex in perp_dexs if dex is not None}
-        old = {} if self._kept is None else self._kept.dexes
-        return Kept(
-            source=self._source,
-            venue=venue,
-            dexes={name: found for name, found in old.items() if name in served},
-        )
+        same = self._kept is not None and self._kept.venue.perp_dexs == perp_dexs
+        return Kept(source=self._source, venue=venue, dexes=self._kept.dexes if self._kept and same else {})
 
     async def _ask_dex(self, dex: str) -> Kept:
         kept = cast(Kept, self._kept)
@@ -265,14 +291,23 @@ class UniverseLoader:
                 raise UniverseError(f"no answer came to {what}: {why}", outcome)
 
     async def _use(self, kept: Kept) -> None:
-        self._universe = kept.universe()
-        self._kept = kept
+        universe = kept.universe()
+        seen = {} if self._kept is None else self._kept.ids
+        kept = msgspec.structs.replace(kept, ids={**universe.ids, **seen})
+        self._take(kept, universe)
         if self._path is None:
             return
         try:
             await to_thread.run_sync(write_kept, self._path, kept)
         except OSError as error:
             _log.warning("the universe could not be kept on disk: %s", error)
+
+    def _take(self, kept: Kept, universe: Universe) -> None:
+        self._kept, self._universe = kept, universe
+        known, self._moved = self._moved, kept.moved(universe)
+        news = {name: moved for name, moved in self._moved.items() if known.get(name) != moved}
+        if news and self._on_moved is not None:
+            self._on_moved(news)
 
     async def _look_on_disk(self) -> None:
         if self._path is None or self._looked_on_disk:
@@ -285,7 +320,7 @@ class UniverseLoader:
             _log.warning("the kept universe cannot be read: %s", error)
         else:
             if found is not None:
-                self._kept, self._universe = found
+                self._take(*found)
         self._looked_on_disk = True
 
     async def _set_aside(self, path: Path, damage: UniverseError) -> None:

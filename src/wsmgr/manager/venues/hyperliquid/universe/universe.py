@@ -8,7 +8,7 @@ An order names its asset by number, so a wrong number is an order in another mar
 * An asset's number is the perpetual's place in `meta`; 10000 + the pair's index; 100000 + 10000 * the dex's place in
   `perpDexs` + the place in that dex's `meta`
   (https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/asset-ids).
-* A payload that contradicts itself is refused whole.
+* A payload that contradicts itself is refused whole, and so is one whose numbers would run into those of other markets.
 
 Pure: no clock, no socket, no file.
 """
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import frozen
 
+from wsmgr.manager.model.showing import shown
 from wsmgr.manager.venues.hyperliquid.universe.errors import (
     AmbiguousAssetError,
     UniverseError,
@@ -170,6 +171,15 @@ class Universe:
         """The builders' dexes, in the venue's order."""
         return tuple(self._dexes)
 
+    @property
+    def ids(self) -> dict[str, int]:
+        """The number of each asset, by both its names; a name that several have is left out."""
+        found: dict[str, int] = {}
+        for asset in self.assets:
+            for name in {asset.coin, asset.name}:
+                found[name] = -1 if name in found else asset.id
+        return {name: number for name, number in found.items() if number >= 0}
+
     def asset(self, name: str | int) -> Asset:
         """Return the asset of this name (or number).
 
@@ -186,10 +196,10 @@ class Universe:
         dex = self.dex_of(name)
         if dex is not None and dex not in self._loaded:
             raise UnknownAssetError(
-                f"no asset {name!r} is known: the markets of the dex {dex} are not loaded"
+                f"no asset {shown(name)} is known: the markets of the dex {dex} are not loaded"
             )
         near = self.nearest(name) if isinstance(name, str) else ()
-        raise UnknownAssetError(f"Hyperliquid has no asset {name!r}" + suggestion(near), near)
+        raise UnknownAssetError(f"Hyperliquid has no asset {shown(name)}" + suggestion(near), near)
 
     def token(self, name: str) -> Token:
         """Return the token of this name, token id, or both as the wire has them (`PURR:0x...`).
@@ -198,15 +208,15 @@ class Universe:
             AmbiguousAssetError: Several go by it; the message lists them.
             UnknownAssetError: None does; the message names the nearest ones.
         """
-        shown, colon, token_id = name.rpartition(":")
+        prefix, colon, token_id = name.rpartition(":")
         found = self._by_token_id.get(token_id.lower())
         if found is None and not colon:
             found = _find(self._token_steps, name, _with_id)
-        if found is not None and (not colon or found.name == shown):
+        if found is not None and (not colon or found.name == prefix):
             return found
         names = {token.name.casefold(): token.name for token in self.tokens}
-        near = _nearest(shown if colon else name, names)
-        raise UnknownAssetError(f"Hyperliquid has no token {name!r}" + suggestion(near), near)
+        near = _nearest(prefix if colon else name, names)
+        raise UnknownAssetError(f"Hyperliquid has no token {shown(name)}" + suggestion(near), near)
 
     def nearest(self, name: str) -> tuple[str, ...]:
         """Return the names that come nearest to one that there is not, best first; delisted ones are left out."""
@@ -230,6 +240,11 @@ class Universe:
 
 
 def _perps(meta: PerpMeta, dex: str, offset: int) -> Iterator[Asset]:
+    if len(meta.universe) > DEX_SPAN:
+        raise UniverseError(
+            f"meta{f' of the dex {dex}' if dex else ''} has {len(meta.universe)} perpetuals, and there are asset ids for"
+            f" {DEX_SPAN} of them"
+        )
     for place, perp in enumerate(meta.universe):
         if dex and not perp.name.startswith(f"{dex}:"):
             raise UniverseError(f"the dex {dex} has a market {perp.name!r} that does not bear its name")
@@ -249,6 +264,10 @@ def _pairs(spot_meta: SpotMeta, tokens: Mapping[int, Token]) -> Iterator[Asset]:
         missing = [index for index in pair.tokens if index not in tokens]
         if missing:
             raise UniverseError(f"spotMeta has no token {missing[0]}, of which the pair {pair.name} is made")
+        if SPOT_OFFSET + pair.index >= DEX_OFFSET:
+            raise UniverseError(
+                f"the pair {pair.name} has the index {pair.index}, for which there is no asset id"
+            )
         base, quote = (tokens[index] for index in pair.tokens)
         yield Asset(
             id=SPOT_OFFSET + pair.index,

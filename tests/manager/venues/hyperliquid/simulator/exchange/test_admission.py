@@ -259,4 +259,4 @@ def test_without_the_trading_extra_actions_are_refused_with_what_to_do(
         signatures, "find_spec", lambda name: None if name == "coincurve" else find_spec(name)
     )
     assert "signing needs more: pip install 'wsmgr[trading]'" == refusal(player.act(NOOP))
-    assert 3 == len(player.open_oids())
+    assert 1 == len(player.open_oids())

@@ -61,3 +61,20 @@ def test_fills_explain_positions_and_money(
     value = money + sum(size * Book(venue, coin, deep=False).bid for coin, size in held.items())
     assert abs(value - Decimal(player.state()["marginSummary"]["accountValue"])) < Decimal("0.0001")
     assert len(fills) == len({fill["tid"] for fill in fills})
+
+
+def test_fills_of_an_account_that_acts_come_in_more_than_one_page(player: Player) -> None:
+    """Of its changes of orders, which are not asked for by time, a page is kept."""
+    for _ in range(22):
+        player.venue.advance(0.1)
+        book = Book(player.venue)
+        for is_buy, price in ((True, book.ask), (False, book.bid)):
+            player.order(*[wire(is_buy=is_buy, px=price, sz="0.001")] * 50)
+    question = {"type": "userFillsByTime", "user": player.user}
+    info = player.venue.engine.info
+    first = info.info({**question, "startTime": 0}, player.venue.now)
+    second = info.info({**question, "startTime": first[-1]["time"] + 1}, player.venue.now)
+    assert (2000, 200) == (len(first), len(second))
+    assert 2200 == len({fill["tid"] for fill in first + second})
+    changes = info.info({"type": "historicalOrders", "user": player.user}, player.venue.now)
+    assert 2000 == len(changes)

@@ -21,7 +21,7 @@ def approve_agent(*, agent: str, name: str | None = None) -> Action:
     """Return the action that lets an agent's key trade for the account; without a name it replaces the unnamed one."""
     named = {} if name is None else {"agentName": name}
     wire = {"type": "approveAgent", "agentAddress": agent, **named, "nonce": Blank.NONCE, **SIGNED_FOR}
-    return Action(type="approveAgent", wire=wire, user_signed=True, transfer=True)
+    return Action(type="approveAgent", wire=wire, user_signed=True)
 
 
 def approve_builder(*, builder: str, max_fee_rate: Decimal) -> Action:
@@ -46,7 +46,7 @@ def approve_builder(*, builder: str, max_fee_rate: Decimal) -> Action:
         "type": "approveBuilderFee",
         **SIGNED_FOR,
     }
-    return Action(type="approveBuilderFee", wire=wire, user_signed=True, transfer=True)
+    return Action(type="approveBuilderFee", wire=wire, user_signed=True)
 
 
 def set_referrer(*, code: str) -> Action:
@@ -67,4 +67,4 @@ def create_sub_account(*, name: str) -> Action:
 def reserve_weight(*, weight: int) -> Action:
     """Return the action that buys further requests, at 0.0005 USDC each."""
     wire = {"type": "reserveRequestWeight", "weight": weight}
-    return Action(type="reserveRequestWeight", wire=wire, transfer=True, vault=VaultRule.BESIDE)
+    return Action(type="reserveRequestWeight", wire=wire, vault=VaultRule.BESIDE)

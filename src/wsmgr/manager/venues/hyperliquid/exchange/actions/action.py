@@ -6,13 +6,13 @@ nonce, and the network's two names in an action that the account itself signs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from wsmgr.manager.venues.hyperliquid.exchange.amounts import total
 
@@ -48,8 +48,23 @@ class VaultRule(Enum):
     """It cannot: the action is the account's own."""
 
 
-def _once(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+@frozen(kw_only=True)
+class Named:
+    """An asset or a token, with all that tells it apart from another of the same name.
+
+    Attributes:
+        id: Its number: an asset's in an order, a token's among the tokens.
+        name: What people call it. Two may have the same: anybody can make a token of any name.
+        coin: What the wire calls it.
+    """
+
+    id: int
+    name: str
+    coin: str
+
+    def __str__(self) -> str:
+        """Return its name, and behind it what the wire calls it where that is another: `HYPE/USDC (@107)`."""
+        return self.name if self.name == self.coin else f"{self.name} ({self.coin})"
 
 
 @frozen(kw_only=True)
@@ -60,11 +75,11 @@ class Action:
         type: Its name on the wire.
         wire: Its wire form, with blanks.
         user_signed: Whether the account's own key must sign it; else an agent's key may.
-        transfer: Whether it moves funds out of reach of trading, or lets somebody else act or charge.
+        transfer: Whether a venue must allow transfers for it: what its call says; False where it was made directly.
         vault: How it can be done for a vault or a sub-account.
         notionals: The value of each order in it, price x size.
         unpriced: Whether it is an order of which nobody knows the value.
-        assets: The names of the assets and tokens that it is about, each once.
+        about: The assets and tokens that its call has looked up, each number once; empty where it was made directly.
         method: The name under which it was called; empty where it was made directly.
     """
 
@@ -75,7 +90,7 @@ class Action:
     vault: VaultRule = VaultRule.NEVER
     notionals: tuple[Decimal, ...] = ()
     unpriced: bool = False
-    assets: tuple[str, ...] = field(default=(), converter=_once)
+    about: tuple[Named, ...] = ()
     method: str = ""
 
     @property

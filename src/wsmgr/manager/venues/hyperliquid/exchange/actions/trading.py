@@ -12,11 +12,11 @@ from wsmgr.manager.venues.hyperliquid.exchange.actions.action import Action, Vau
 from wsmgr.manager.venues.hyperliquid.exchange.orders import (
     CancelByIdRequest,
     CancelRequest,
-    Cloid,
     ModifyRequest,
     OrderRequest,
     TriggerOrder,
 )
+from wsmgr.manager.venues.hyperliquid.order_ids import Cloid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def place_orders(
     }
     if builder is not None:
         wire["builder"] = {"b": builder.address, "f": builder.fee}
-    return _trading(wire, order_requests, assets)
+    return _trading(wire, order_requests)
 
 
 def place_order(*, builder: Builder | None = None, assets: Assets, **order: Any) -> Action:  # noqa: ANN401 - the fields of OrderRequest
@@ -69,7 +69,7 @@ def modify_order(*, order_id: int | Cloid, assets: Assets, **order: Any) -> Acti
         PrecisionError: Its price or its size is too precise for its asset.
     """
     change = ModifyRequest(order_id=order_id, order=OrderRequest(**order))
-    return _trading({"type": "modify", **_modify(change, assets)}, [change.order], assets)
+    return _trading({"type": "modify", **_modify(change, assets)}, [change.order])
 
 
 def modify_orders(*, modify_requests: Sequence[ModifyRequest], assets: Assets) -> Action:
@@ -79,13 +79,13 @@ def modify_orders(*, modify_requests: Sequence[ModifyRequest], assets: Assets) -
         PrecisionError: A price or a size is too precise for its asset.
     """
     wire = {"type": "batchModify", "modifies": [_modify(each, assets) for each in modify_requests]}
-    return _trading(wire, [each.order for each in modify_requests], assets)
+    return _trading(wire, [each.order for each in modify_requests])
 
 
 def cancel_orders(*, cancel_requests: Sequence[CancelRequest], assets: Assets) -> Action:
     """Return the action that cancels orders by the venue's numbers of them."""
     cancels = [{"a": assets[each.asset].id, "o": each.order_id} for each in cancel_requests]
-    return _about({"type": "cancel", "cancels": cancels}, [assets[each.asset] for each in cancel_requests])
+    return _plain({"type": "cancel", "cancels": cancels})
 
 
 def cancel_order(*, asset: AssetName, order_id: int, assets: Assets) -> Action:
@@ -99,7 +99,7 @@ def cancel_orders_by_id(*, cancel_requests: Sequence[CancelByIdRequest], assets:
         {"asset": assets[each.asset].id, "cloid": each.client_order_id.raw} for each in cancel_requests
     ]
     wire = {"type": "cancelByCloid", "cancels": cancels}
-    return _about(wire, [assets[each.asset] for each in cancel_requests])
+    return _plain(wire)
 
 
 def cancel_order_by_id(*, asset: AssetName, client_order_id: Cloid, assets: Assets) -> Action:
@@ -113,7 +113,7 @@ def schedule_cancellation(*, time: int | None = None) -> Action:
     wire: dict[str, Any] = {"type": "scheduleCancel"}
     if time is not None:
         wire["time"] = time
-    return _about(wire, [])
+    return _plain(wire)
 
 
 def update_leverage(*, asset: AssetName, leverage: int, margin_mode: MarginMode, assets: Assets) -> Action:
@@ -124,7 +124,7 @@ def update_leverage(*, asset: AssetName, leverage: int, margin_mode: MarginMode,
         "isCross": margin_mode == "cross",
         "leverage": leverage,
     }
-    return _about(wire, [assets[asset]])
+    return _plain(wire)
 
 
 def update_margin(*, asset: AssetName, amount: Decimal, assets: Assets) -> Action:
@@ -139,7 +139,7 @@ def update_margin(*, asset: AssetName, amount: Decimal, assets: Assets) -> Actio
         "isBuy": True,
         "ntli": amounts.minor_units("amount", "USDC", amount, amounts.USDC_DECIMALS),
     }
-    return _about(wire, [assets[asset]])
+    return _plain(wire)
 
 
 def adjust_margin(*, asset: AssetName, leverage: Decimal, assets: Assets) -> Action:
@@ -149,7 +149,7 @@ def adjust_margin(*, asset: AssetName, leverage: Decimal, assets: Assets) -> Act
         "asset": assets[asset].id,
         "leverage": amounts.plain(amounts.above_zero("leverage", leverage)),
     }
-    return _about(wire, [assets[asset]])
+    return _plain(wire)
 
 
 def place_twap(
@@ -181,13 +181,12 @@ def place_twap(
         wire={"type": "twapOrder", "twap": twap},
         vault=VaultRule.BESIDE,
         unpriced=True,
-        assets=(found.name,),
     )
 
 
 def cancel_twap(*, asset: AssetName, twap_id: int, assets: Assets) -> Action:
     """Return the action that ends a TWAP order."""
-    return _about({"type": "twapCancel", "a": assets[asset].id, "t": twap_id}, [assets[asset]])
+    return _plain({"type": "twapCancel", "a": assets[asset].id, "t": twap_id})
 
 
 def _order(order: OrderRequest, asset: Asset) -> dict[str, Any]:
@@ -227,17 +226,14 @@ def _notional(order: OrderRequest) -> Decimal:
     return amounts.times(highest, order.size)
 
 
-def _trading(wire: dict[str, Any], orders: Sequence[OrderRequest], assets: Assets) -> Action:
+def _trading(wire: dict[str, Any], orders: Sequence[OrderRequest]) -> Action:
     return Action(
         type=wire["type"],
         wire=wire,
         vault=VaultRule.BESIDE,
         notionals=tuple(_notional(order) for order in orders),
-        assets=tuple(assets[order.asset].name for order in orders),
     )
 
 
-def _about(wire: dict[str, Any], assets: Sequence[Asset]) -> Action:
-    return Action(
-        type=wire["type"], wire=wire, vault=VaultRule.BESIDE, assets=tuple(asset.name for asset in assets)
-    )
+def _plain(wire: dict[str, Any]) -> Action:
+    return Action(type=wire["type"], wire=wire, vault=VaultRule.BESIDE)

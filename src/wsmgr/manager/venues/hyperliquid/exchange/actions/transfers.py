@@ -44,7 +44,7 @@ def send_spot(*, asset: str, amount: Decimal, destination: str, tokens: Tokens) 
         "time": Blank.NONCE,
         "type": "spotSend",
     }
-    return _user_signed({**wire, **SIGNED_FOR}, token)
+    return _user_signed({**wire, **SIGNED_FOR})
 
 
 def withdraw_funds(*, amount: Decimal, destination: str) -> Action:
@@ -74,7 +74,6 @@ def transfer_usd(*, amount: Decimal, to_perp: bool, vault_address: str | None = 
         type="usdClassTransfer",
         wire={**wire, **SIGNED_FOR},
         user_signed=True,
-        transfer=True,
         vault=VaultRule.WITHIN,
     )
 
@@ -98,7 +97,7 @@ def transfer_tokens(*, amount: Decimal, to_perp: bool, dex: str, token: str, tok
         "token": _written(found),
         "nonce": Blank.NONCE,
     }
-    return _user_signed(wire, found)
+    return _user_signed(wire)
 
 
 def stake_tokens(*, amount: Decimal) -> Action:
@@ -142,7 +141,7 @@ def transfer_vault_funds(*, vault: str, amount: Decimal, is_deposit: bool) -> Ac
         PrecisionError: The amount has more than 6 decimal places.
     """
     wire = {"type": "vaultTransfer", "vaultAddress": vault, "isDeposit": is_deposit, "usd": _micro(amount)}
-    return Action(type="vaultTransfer", wire=wire, transfer=True)
+    return Action(type="vaultTransfer", wire=wire)
 
 
 def transfer_account_funds(*, amount: Decimal, address: str, is_deposit: bool) -> Action:
@@ -157,7 +156,7 @@ def transfer_account_funds(*, amount: Decimal, address: str, is_deposit: bool) -
         "isDeposit": is_deposit,
         "usd": _micro(amount),
     }
-    return Action(type="subAccountTransfer", wire=wire, transfer=True)
+    return Action(type="subAccountTransfer", wire=wire)
 
 
 def create_vault(*, name: str, description: str, initial_usd: Decimal) -> Action:
@@ -175,17 +174,11 @@ def create_vault(*, name: str, description: str, initial_usd: Decimal) -> Action
         ),
         "nonce": Blank.NONCE,
     }
-    return Action(type="createVault", wire=wire, transfer=True)
+    return Action(type="createVault", wire=wire)
 
 
-def _user_signed(wire: Mapping[str, Any], *tokens: Token) -> Action:
-    return Action(
-        type=wire["type"],
-        wire=wire,
-        user_signed=True,
-        transfer=True,
-        assets=tuple(token.name for token in tokens),
-    )
+def _user_signed(wire: Mapping[str, Any]) -> Action:
+    return Action(type=wire["type"], wire=wire, user_signed=True)
 
 
 def _staking(type_: str, amount: Decimal) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from wsmgr.manager.venues.hyperliquid.exchange.facade.base import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
+    from datetime import datetime
 
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.venues.hyperliquid.exchange.actions.trading import MarginMode
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         Builder,
         CancelByIdRequest,
         CancelRequest,
-        Cloid,
         Grouping,
         ModifyRequest,
         OrderRequest,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         TwapCancelled,
         TwapOrdered,
     )
+    from wsmgr.manager.venues.hyperliquid.order_ids import Cloid
 
     Fields = Mapping[str, object]
 
@@ -171,12 +171,12 @@ class TradingCalls(Calls):
         return await self._call("cancel_orders_by_id", {"cancel_requests": cancel_requests}, options)
 
     async def schedule_cancellation(
-        self, *, time: int | str | date | None = None, **options: Unpack[CallOptions]
+        self, *, time: int | str | datetime | None = None, **options: Unpack[CallOptions]
     ) -> Outcome[Done]:
         """Cancel all orders at a time, at least 5 s ahead; without a time, take that back.
 
         Args:
-            time: Unix milliseconds, a `datetime` with its offset, a `date` (midnight, UTC), or ISO 8601.
+            time: Unix milliseconds, a `datetime` with its offset, or ISO 8601 with it.
             options: What every method takes.
         """
         return await self._call("schedule_cancellation", {"time": time}, options)

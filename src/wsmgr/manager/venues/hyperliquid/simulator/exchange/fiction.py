@@ -1,7 +1,10 @@
 """Fiction: an account that never acted, made up from its address, in the same shapes and at the streams' own pace.
 
 It answers queries with the very items that the streams send: item `n` of a kind is at `n` times the interval of its
-stream.
+stream. Its orders are all on the main dex.
+
+Of its histories it tells the newest items: of those that are asked for by time, in pages, as many as the venue has of
+fills (source: the venue's page "Info endpoint"); of the others a page.
 """
 
 from __future__ import annotations
@@ -20,11 +23,22 @@ if TYPE_CHECKING:
     from wsmgr.manager.venues.hyperliquid.simulator.coins import Coin
     from wsmgr.manager.venues.hyperliquid.simulator.market import Market
 
-OPEN_ORDERS = 3
 FREE_REQUESTS = 10_000
-_MOST = 2000
+_PAGE = 2000
+_PAGED = 10_000
 _BEFORE_START = 100
 _SEARCHED = 400
+
+
+def open_numbers(newest: int, dex: str) -> tuple[int, ...]:
+    """The numbers of the orders that are open on a dex: the newest change of an order opens one, or it ended the last.
+
+    Args:
+        newest: The number of the newest change.
+        dex: The dex.
+    """
+    opens = newest % 2 == 0
+    return (newest,) if opens and not dex else ()
 
 
 class Fiction:
@@ -47,27 +61,22 @@ class Fiction:
         return math.floor(now / self._interval(type_) + 1e-9)
 
     def items(
-        self, user: str, type_: str, make: Callable[[Account, int], Item], upto: int, count: int = _MOST
+        self, user: str, type_: str, make: Callable[[Account, int], Item], upto: int, count: int = _PAGE
     ) -> list[Item]:
         """The newest items of a kind, up to a number; none is further back than 100 before the start."""
         account = self.account(user, type_)
         return [make(account, n) for n in range(max(upto - count + 1, 1 - _BEFORE_START), upto + 1)]
 
     def open_orders(self, user: str, now: float, dex: str) -> list[Item]:
-        """The newest few orders."""
+        """The order that is open, if one is."""
         keep = ("coin", "side", "limitPx", "sz", "oid", "timestamp", "origSz", "cloid")
         orders = self.frontend_open_orders(user, now, dex)
         return [{name: order[name] for name in keep} for order in orders]
 
     def frontend_open_orders(self, user: str, now: float, dex: str) -> list[Item]:
-        """The same with all their fields; a builder's dex has none."""
+        """The same with all its fields."""
         account, newest = self.account(user, "openOrders"), self.newest("openOrders", now)
-        if dex:
-            return []
-        changes = (
-            account.historical_order((newest - 2 * back) // 2 * 2) for back in reversed(range(OPEN_ORDERS))
-        )
-        return [as_item(change["order"]) for change in changes]
+        return [as_item(account.historical_order(n)["order"]) for n in open_numbers(newest, dex)]
 
     def historical_orders(self, user: str, now: float) -> list[Item]:
         """Every change of an order."""
@@ -85,7 +94,7 @@ class Fiction:
 
     def fills(self, user: str, now: float) -> list[Item]:
         """Fills."""
-        return self._all(user, now, "userFills", Account.fill)
+        return self._all(user, now, "userFills", Account.fill, _PAGED)
 
     def twap_slice_fills(self, user: str, now: float) -> list[Item]:
         """Fills of TWAP orders."""
@@ -97,15 +106,11 @@ class Fiction:
 
     def fundings(self, user: str, now: float) -> list[Item]:
         """Funding payments."""
-        return self._all(user, now, "userFundings", Account.funding)
+        return self._all(user, now, "userFundings", Account.funding, _PAGED)
 
     def ledger(self, user: str, now: float) -> list[Item]:
         """Movements of money."""
-        return self._all(user, now, "userNonFundingLedgerUpdates", Account.ledger_update)
-
-    def twap_states(self, user: str, now: float, _: str) -> list[list[object]]:
-        """One TWAP order that runs."""
-        return [self.account(user, "twapStates").twap_state(self.newest("twapStates", now))]
+        return self._all(user, now, "userNonFundingLedgerUpdates", Account.ledger_update, _PAGED)
 
     def clearinghouse_state(self, user: str, now: float, dex: str) -> Item:
         """Margin and positions in one dex."""
@@ -128,8 +133,10 @@ class Fiction:
         """An account that never acted has all its requests left."""
         return {"cumVlm": "0.0", "nRequestsUsed": 0, "nRequestsCap": FREE_REQUESTS}
 
-    def _all(self, user: str, now: float, type_: str, make: Callable[[Account, int], Item]) -> list[Item]:
-        return self.items(user, type_, make, self.newest(type_, now))
+    def _all(
+        self, user: str, now: float, type_: str, make: Callable[[Account, int], Item], count: int = _PAGE
+    ) -> list[Item]:
+        return self.items(user, type_, make, self.newest(type_, now), count)
 
     def _interval(self, type_: str) -> float:
         return 1 / self._rate if self._rate is not None else TYPES[type_].real_interval

@@ -4,6 +4,9 @@ Cash is counted as the venue does: buying a perp takes price times size out of t
 it in, so that the account's value is its raw dollars plus its positions at the mark price. An isolated position has
 raw dollars of its own, moved there when it grows and back when it shrinks.
 
+A history keeps its newest items: a page of them; of those that are asked for by time, in pages, as many as the venue
+has of fills (source: its page "Info endpoint").
+
 Left out: funding payments and liquidations. An account that acts is charged fees, and nothing else happens to it.
 """
 
@@ -22,6 +25,7 @@ from wsmgr.manager.venues.hyperliquid.simulator.exchange.happenings import Happe
 from wsmgr.manager.venues.hyperliquid.simulator.exchange.orders import Order
 
 KEPT_ITEMS = 2000
+KEPT_PAGED = 10_000
 START_PERP_USD = Decimal(100_000)
 START_SPOT = {USDC: Decimal(100_000), "PURR": Decimal(1000), STAKED: Decimal(1000)}
 USUAL_LEVERAGE = 20
@@ -71,6 +75,10 @@ def _history() -> deque[Item]:
     return deque(maxlen=KEPT_ITEMS)
 
 
+def _paged_history() -> deque[Item]:
+    return deque(maxlen=KEPT_PAGED)
+
+
 @attrs.define(eq=False)
 class Trader:
     """One account.
@@ -109,11 +117,11 @@ class Trader:
     known_orders: dict[int, Order] = attrs.field(factory=dict[int, "Order"])
     cloids: dict[str, Order] = attrs.field(factory=dict[str, "Order"])
     order_history: deque[Item] = attrs.field(factory=_history)
-    fills: deque[Item] = attrs.field(factory=_history)
+    fills: deque[Item] = attrs.field(factory=_paged_history)
     twap_slice_fills: deque[Item] = attrs.field(factory=_history)
     twap_history: deque[Item] = attrs.field(factory=_history)
-    fundings: deque[Item] = attrs.field(factory=_history)
-    ledger: deque[Item] = attrs.field(factory=_history)
+    fundings: deque[Item] = attrs.field(factory=_paged_history)
+    ledger: deque[Item] = attrs.field(factory=_paged_history)
     staking_history: deque[Item] = attrs.field(factory=_history)
     volume: Decimal = ZERO
     requests: int = 0
