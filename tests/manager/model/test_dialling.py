@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsmgr.manager.model.dialling import Dialling
-from wsmgr.manager.model.quota import Window
+from wsmgr.manager.model.quota import WINDOW, Window
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -242,7 +242,7 @@ def test_the_most_urgent_dials_first_and_among_equals_the_first_that_asked() -> 
         origin.request(name, urgency, 0.0)
     origin.request("orders", 0, 0.0)
     assert ["orders", "book", "also"] == origin.grants(0.0)[0]
-    assert ([], 60.0) == origin.grants(1.0)
+    assert ([], WINDOW) == origin.grants(1.0)
 
 
 def test_a_connection_up_for_ten_seconds_with_proof_has_flapped_no_more() -> None:

@@ -10,7 +10,7 @@ from tests.manager.model.world import World, asked, data, end, end_acknowledged,
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.effects import OpenConnection, Recycle, Subscribe
 from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.model.quota import Quotas
+from wsmgr.manager.model.quota import WINDOW, Quotas
 from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import State
 
@@ -131,8 +131,8 @@ def test_requests_beyond_the_quota_of_messages_wait_until_a_minute_has_passed() 
     assert wishes[:2] == asked(world.ask())
     for entry in entries[:2]:
         world.acknowledge(entry)
-    assert Plan((), 60.0) == world.look()
-    world.now = 60.0
+    assert Plan((), WINDOW) == world.look()
+    world.now = WINDOW
     assert wishes[2:] == asked(world.look())
 
 

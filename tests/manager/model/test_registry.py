@@ -12,7 +12,7 @@ from wsmgr.manager.model import progress
 from wsmgr.manager.model.continuity import Closed
 from wsmgr.manager.model.effects import Recycle
 from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError
-from wsmgr.manager.model.quota import Quotas
+from wsmgr.manager.model.quota import WINDOW, Quotas
 from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import State
 
@@ -93,7 +93,7 @@ def test_what_was_asked_for_and_not_answered_is_ended_at_the_venue_too() -> None
     assert [] == asked(world.look())
     connection = end(world, entry)
     other = world.keep(orders("u2"))
-    world.now = 60.0
+    world.now = WINDOW
     plan = world.ask()
     assert ([orders("u1")], []) == (ended(plan), asked(plan))
     assert connection is not other.connection
@@ -137,7 +137,7 @@ def test_the_answer_to_one_end_is_not_taken_for_the_next_ones() -> None:
     end(world, again)
     assert [] == ended(world.look())
     end_acknowledged(world, connection, QUIET)
-    world.now = 60.0
+    world.now = WINDOW
     assert [QUIET] == ended(world.look())
 
 

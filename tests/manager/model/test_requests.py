@@ -17,7 +17,7 @@ from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Answer
 from wsmgr.manager.model.outcome import Answered, Refused, Unknown
-from wsmgr.manager.model.quota import USER_LINGER, Quotas
+from wsmgr.manager.model.quota import USER_LINGER, WINDOW, Quotas
 from wsmgr.manager.model.reconciliation import EMPTY_LINGER, REQUEST_LINGER
 from wsmgr.manager.model.requests import FORGOTTEN_AFTER, Progress, Request
 
@@ -180,9 +180,9 @@ def test_requests_count_as_messages_and_wait_for_that_quota() -> None:
     first, second, third = make(world), make(world), make(world)
     open_connection(world)
     writes, wake_at = requests.due(world.venue, world.now)
-    assert ([first, second], 160.0) == ([write.request for write in writes], wake_at)
+    assert ([first, second], 100.0 + WINDOW) == ([write.request for write in writes], wake_at)
     assert "'messages_per_minute' (2)" in requests.obstacle(world.venue, world.now)
-    world.now = 160.0
+    world.now += WINDOW
     assert [third] == written(world)
 
 

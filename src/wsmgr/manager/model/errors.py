@@ -12,7 +12,7 @@
     ├── RejectedError             the venue refused the subscription; carries its words (exit code 4)
     ├── QuotaError                a venue's quota is used up; nothing was sent (exit code 4)
     ├── RequestRefusedError       the venue refused a request; carries its words (exit code 4)
-    ├── OutcomeUnknownError       a request was sent and no answer came: it may have been carried out
+    ├── OutcomeUnknownError       a request was sent and no usable answer came: it may have been carried out
     ├── UnavailableError          what a request needs is not to be had now: nothing was sent
     │   └── RequestNotSentError   it could not be written within its deadline
     ├── ActionForbiddenError      the venue's own settings forbid the action; nothing was sent (exit code 4)

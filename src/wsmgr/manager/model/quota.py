@@ -1,6 +1,6 @@
 """A venue's quotas: what may be held, and what may be sent within a minute.
 
-Two kinds. What *time* refills (dials, messages) is a sliding window of the last 60 s. What only an *end* frees
+Two kinds. What *time* refills (dials, messages) is a sliding window of the last minute. What only an *end* frees
 (connections, users, subscriptions) is counted where it is held; a user's slot lingers at the venue for some seconds
 after the last stream of that user has gone.
 """
@@ -19,7 +19,8 @@ from wsmgr.manager.model.showing import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-WINDOW = 60.0
+WINDOW = 61.0
+"""A venue's minute, and a second for the way: one message may take longer than the next, and the venue counts what arrives."""
 USER_LINGER = 15.0
 
 
@@ -36,10 +37,10 @@ class Quotas:
 
     Attributes:
         connections: Sockets open at once.
-        dials_per_minute: Dials in any 60 s.
+        dials_per_minute: Dials in any minute.
         subscriptions: Subscriptions at once, over all sockets.
         users: Different users named by subscriptions at once.
-        messages_per_minute: Frames sent in any 60 s, over all sockets.
+        messages_per_minute: Frames sent in any minute, over all sockets.
         requests_in_flight: Requests that wait for an answer.
     """
 
@@ -67,10 +68,10 @@ class Quotas:
 
 
 class Window:
-    """How often something happened in the last 60 s, against a limit.
+    """How often something happened in the last minute, against a limit.
 
     Args:
-        limit: How often it may happen in any 60 s, or None for any number.
+        limit: How often it may happen in any minute, or None for any number.
     """
 
     def __init__(self, limit: int | None) -> None:

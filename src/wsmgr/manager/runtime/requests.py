@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from wsmgr.actors import Actor, Continue, MailboxPolicy, Timer
-from wsmgr.manager.model.errors import ManagerClosedError, RequestNotSentError, UsageError
+from wsmgr.manager.model.errors import ManagerClosedError, RequestNotSentError
 from wsmgr.manager.model.requests import Progress, due, obstacle, refusal
-from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.context import LOOK
 from wsmgr.manager.runtime.session import Send
-from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
+from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT, read_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +107,7 @@ class VenueRequester:
             RequestNotSentError: It could not be written in time.
             ManagerClosedError: The manager is ending.
         """
-        if not timeout > 0:
-            raise UsageError(f"timeout is {shown(timeout)}; give seconds, more than 0")
+        timeout = read_timeout(timeout)
         if self._context.draining:
             raise ManagerClosedError("the manager is ending: nothing new is taken")
         refused = refusal(self._venue.model)
