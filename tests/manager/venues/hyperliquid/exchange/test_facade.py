@@ -95,7 +95,7 @@ async def test_options_reach_the_desk() -> None:
     )
     (payload,) = desk.line.sent
     assert (VAULT, NONCE + 1) == (payload["vaultAddress"], payload["expiresAfter"])
-    assert [3.5] == desk.line.timeouts
+    assert [pytest.approx(3.5, abs=0.5)] == desk.line.timeouts
     assert "alice" == desk.notes[0].actor
 
 
