@@ -133,3 +133,12 @@ async def test_a_refusal_of_the_venue_comes_with_the_nearest_names(start_simulat
             await manager.subscribe("l2Book", coin="BTCC")
         assert 'Invalid subscription {"type":"l2Book","coin":"BTCC"' in refused.value.words
         assert "BTC" in (refused.value.hint or "")
+
+
+async def test_a_coin_that_is_there_is_not_what_a_refusal_is_about(start_simulator: StartSimulator) -> None:
+    """The venue has no account data of a spot pair; another coin would not help."""
+    simulator = start_simulator(rate=5)
+    async with Manager(url=simulator.address.url) as manager:
+        with pytest.raises(RejectedError) as refused:
+            await manager.subscribe("activeAssetData", coin="PURR/USDC", user=user(1))
+        assert refused.value.hint is None

@@ -64,7 +64,7 @@ def info(
     """Ask a venue, over its WebSocket; prints the answer as JSON. Without TYPE: list what can be asked.
 
     The running daemon asks, or, where none runs, this process. The parameters may be spelled as the venue or as the
-    method spells them, times may be milliseconds or RFC 3339, and `user` may be left out where the venue has an account.
+    method spells them (an asset is `coin`, as the venue spells it), times may be milliseconds or RFC 3339, and `user` may be left out where the venue has an account.
 
     For example: `wsmgr info allMids`; `wsmgr info l2Book --coin BTC -p nSigFigs=4`;
     `wsmgr info candleSnapshot --coin ETH --interval 1h -p startTime=2026-01-01T00:00:00Z`.

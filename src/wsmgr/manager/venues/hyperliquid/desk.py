@@ -20,7 +20,7 @@ from wsmgr.manager.venues.hyperliquid.exchange.desk import TradingDesk
 from wsmgr.manager.venues.hyperliquid.exchange.policy import TradingPolicy
 from wsmgr.manager.venues.hyperliquid.info import UnknownQueryError, find_query
 from wsmgr.manager.venues.hyperliquid.signing import Nonces, load_secret
-from wsmgr.manager.venues.hyperliquid.universe import UniverseLoader
+from wsmgr.manager.venues.hyperliquid.universe import UniverseLoader, UnknownAssetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +138,12 @@ class Desk:
         coin = atom.params.get("coin")
         if not isinstance(coin, str):
             return None
-        await self.universe.universe()
+        try:
+            if coin == await self.universe.coin(coin):
+                # The coin is there: it is something else that the venue refused.
+                return None
+        except UnknownAssetError:
+            pass
         near = [name for name in self.universe.nearest(coin) if name != coin]
         return f"did you mean {' or '.join(near)}?" if near else None
 
