@@ -125,8 +125,8 @@ async def test_a_request_that_waits_for_the_venue_is_written_when_it_comes_back(
     simulator = start_simulator()
     async with Manager(url=simulator.address.url) as manager:
         simulator.stop()
+        found: list[Outcome[Any]] = []
         async with anyio.create_task_group() as group:
-            found: list[Outcome[Any]] = []
 
             async def ask() -> None:
                 found.append(await manager.request("info", MIDS))
