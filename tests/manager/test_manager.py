@@ -31,7 +31,7 @@ from wsmgr.manager.store import queries
 from wsmgr.manager.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.conftest import StartSimulator
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
@@ -552,3 +552,19 @@ async def test_the_clients_names_stand_on_the_managers_own_venue(simulator: Simu
         assert "BTC" == message.data["coin"]
         await manager.hyperliquid.subscriptions.unsubscribe(sid)
         assert "BTC" in (await manager.hyperliquid.info.all_mids()).unwrap()
+
+
+async def test_subscribing_to_many_that_is_given_up_leaves_no_consumer_behind(
+    simulator: SimulatorThread,
+) -> None:
+    """Nobody has the handles, so their holds are given back, those that were complete too."""
+
+    def wishes() -> Iterator[tuple[str, dict[str, object]]]:
+        yield "l2Book", {"coin": "BTC"}
+        yield "l2Book", {"coin": "ETH"}
+        raise ZeroDivisionError
+
+    async with running(simulator) as manager:
+        with pytest.raises(BaseExceptionGroup):
+            await manager.subscribe_many(wishes(), wait="none")
+        assert [0, 0] == [each.consumers for each in manager.list_subscriptions()]

@@ -104,16 +104,14 @@ class Requests:
 
     Attributes:
         number: The number of the newest one. Where the count begins is anybody's guess, so that an answer to nobody hits nobody.
-        waiting: Those that were not handed to a session, oldest first, by number.
+        waiting: Those that were not handed to a session, by number: the urgent ones first, and of those alike the oldest.
         in_flight: Those that were, by number.
-        late: Answers that came for a request that nobody waited for any more, or that there never was.
         used_at: When the newest request was made (monotonic); -inf before the first.
     """
 
     number: int = 0
     waiting: dict[int, Request] = field(factory=dict[int, Request])
     in_flight: dict[int, Request] = field(factory=dict[int, Request])
-    late: int = 0
     used_at: float = -math.inf
 
     def add(
@@ -129,50 +127,37 @@ class Requests:
         """
         self.number += 1
         request = Request(self.number, encode(self.number), urgent, on_end)
-        if urgent:
-            first = {number: each for number, each in self.waiting.items() if each.urgent}
-            self.waiting = {**first, request.number: request, **self.waiting}
-        else:
-            self.waiting[request.number] = request
+        self._line_up([request])
         self.used_at = now
         return request
 
     def take_back(self, request: Request) -> None:
-        """Take back a request that could not be handed to a session: it waits again, before the others."""
+        """Take back a request that could not be handed to a session: it waits again, in its old place."""
         if self.in_flight.pop(request.number, None) is not None and request.progress is Progress.HANDED:
-            request.progress, request.connection = Progress.WAITING, None
-            self.waiting = {request.number: request, **self.waiting}
+            self._line_up([request])
 
     def take_back_handed(self) -> None:
         """Take back all that was handed over and not written: whoever was to carry it to a session may be gone.
 
         A copy that reaches a session all the same changes nothing: what was written once is not written again.
         """
-        handed = {
-            number: request
-            for number, request in self.in_flight.items()
-            if request.progress is Progress.HANDED
-        }
-        for number, request in handed.items():
-            del self.in_flight[number]
-            request.progress, request.connection = Progress.WAITING, None
-        self.waiting = {**handed, **self.waiting}
+        handed = [each for each in self.in_flight.values() if each.progress is Progress.HANDED]
+        for request in handed:
+            del self.in_flight[request.number]
+        self._line_up(handed)
 
     def answered(self, answer: Answer, connection: Connection) -> bool:
         """Take the venue's answer; returns whether it is one of ours.
 
-        Only what was written on this very connection can be answered there. A second answer of the same request is late, and so
-        is one whose caller has given up.
+        Only what was written on this very connection can be answered there, and once. The answer to a caller that has given up is
+        ours, and late.
         """
         request = self.in_flight.get(answer.number)
         if request is None or request.connection != connection.id or request.progress in _NOT_WRITTEN:
-            self.late += 1
             return False
         del self.in_flight[answer.number]
-        if request.progress is Progress.ENDED:
-            self.late += 1
-            return True
-        request.end(answer.outcome)
+        if request.progress is Progress.WRITTEN:
+            request.end(answer.outcome)
         return True
 
     def give_up(self, request: Request, why: str, now: float) -> None:
@@ -194,15 +179,12 @@ class Requests:
 
     def lost(self, connection: str, why: str) -> None:
         """A socket is gone: what was written on it has no known outcome, the rest goes out on the next."""
-        unsent: dict[int, Request] = {}
-        for request in [each for each in self.in_flight.values() if each.connection == connection]:
+        gone = [each for each in self.in_flight.values() if each.connection == connection]
+        for request in gone:
             del self.in_flight[request.number]
-            if request.progress is Progress.HANDED:
-                request.progress, request.connection = Progress.WAITING, None
-                unsent[request.number] = request
-            elif request.progress is Progress.WRITTEN:
+            if request.progress is Progress.WRITTEN:
                 request.end(Unknown(why))
-        self.waiting = {**unsent, **self.waiting}
+        self._line_up([each for each in gone if each.progress is Progress.HANDED])
 
     def forget(self, now: float) -> float:
         """Forget the requests that were never answered and that nobody waits for; returns when the next is to be forgotten."""
@@ -231,6 +213,19 @@ class Requests:
             (each.forget_at for each in self.in_flight.values() if each.connection == connection.id),
             default=-math.inf,
         )
+
+    def _line_up(self, requests: list[Request]) -> None:
+        """Let requests wait, each in its place: what is urgent first, then by age."""
+        for request in requests:
+            request.progress, request.connection = Progress.WAITING, None
+        if any(request.urgent or request.number < self.number for request in requests):
+            found = sorted(
+                (*self.waiting.values(), *requests), key=lambda each: (not each.urgent, each.number)
+            )
+            self.waiting = {each.number: each for each in found}
+        else:
+            # The newest, and not urgent: behind all others.
+            self.waiting |= {each.number: each for each in requests}
 
 
 def due(venue: Venue, now: float) -> tuple[list[Write], float]:
@@ -302,7 +297,7 @@ def obstacle(venue: Venue, now: float) -> str:
             f" ({connection.reason})" if connection.reason else ""
         )
     if _gate_is_shut(origin, urgent=False):
-        return f"{origin.quotas.requests_in_flight} requests are in flight, which is the quota 'requests_in_flight'"
+        return f"the quota 'requests_in_flight' ({origin.quotas.requests_in_flight}) is used up, but for what is kept for actions"
     if origin.silent_until > now or origin.messages.free(now, keep=origin.messages.reserve) <= 0:
         return f"the quota 'messages_per_minute' ({origin.messages.limit}) is used up"
     return "it was on its way to the socket"

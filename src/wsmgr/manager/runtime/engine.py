@@ -152,6 +152,29 @@ class Engine:
         self._check_running()
         found = self.venue(venue)
         results: list[Subscription | WsmgrError] = []
+        try:
+            await self._subscribe_all(
+                found, wishes, results, events=events, keep=keep, wait=wait, timeout=timeout
+            )
+        except BaseException:
+            # The caller gets none of them, so nobody would ever give their holds back.
+            for handle in results:
+                if isinstance(handle, Subscription):
+                    handle.release()
+            raise
+        return results
+
+    async def _subscribe_all(
+        self,
+        venue: VenueContext,
+        wishes: Iterable[tuple[str, Mapping[str, object]]],
+        results: list[Subscription | WsmgrError],
+        *,
+        events: bool,
+        keep: bool,
+        wait: Wait,
+        timeout: float,
+    ) -> None:
         async with anyio.create_task_group() as group:
 
             async def finish(index: int, wish: Wish) -> None:
@@ -163,13 +186,12 @@ class Engine:
             # All are wanted in their order before anything is asked for, so that they are placed together.
             for type_name, params in wishes:
                 try:
-                    wish = await self._subscribing.begin(found, type_name, params, events=events, wait=wait)
+                    wish = await self._subscribing.begin(venue, type_name, params, events=events, wait=wait)
                 except WsmgrError as error:
                     results.append(error)
                 else:
                     results.append(wish.handle)
                     group.start_soon(finish, len(results) - 1, wish)
-        return results
 
     async def request(
         self,

@@ -143,6 +143,7 @@ class Desk:
                 # The coin is there: it is something else that the venue refused.
                 return None
         except UnknownAssetError:
+            # It is not there, so what is near it may be meant.
             pass
         near = [name for name in self.universe.nearest(coin) if name != coin]
         return f"did you mean {' or '.join(near)}?" if near else None
