@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wsmgr import Manager, QuotaError, RejectedError
+from wsmgr import Manager, QuotaError, RejectedError, SubscribeTimeoutError
 from wsmgr.manager.venues.hyperliquid.simulator import Limits
 
 if TYPE_CHECKING:
@@ -142,3 +142,20 @@ async def test_a_coin_that_is_there_is_not_what_a_refusal_is_about(start_simulat
         with pytest.raises(RejectedError) as refused:
             await manager.subscribe("activeAssetData", coin="PURR/USDC", user=user(1))
         assert refused.value.hint is None
+
+
+async def test_a_quota_is_waited_for_with_a_deadline_where_the_caller_asks(
+    start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wish stays, says what it waits for, and goes on by itself when the place is free."""
+    monkeypatch.setattr("wsmgr.manager.model.quota.USER_LINGER", 0.1)
+    simulator = start_simulator(rate=20)
+    quotas = {"venues": {"hyperliquid": {"quotas": {"users": 1}}}}
+    async with Manager(url=simulator.address.url, config=quotas) as manager:
+        first = await manager.subscribe("userFills", user=user(1))
+        second = await manager.subscribe("userFills", user=user(2), wait="none")
+        with pytest.raises(SubscribeTimeoutError, match=r"quota 'users' \(1\), held by 0x0"):
+            await second.wait_live(timeout=0.3)
+        assert "pending" == second.state
+        await manager.unsubscribe(first.id)
+        await second.wait_live(timeout=10.0)
