@@ -18,7 +18,7 @@ READY := .venv/ready-$(HERE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lock dist clean
+.PHONY: help setup demo test chaos check lock dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,12 @@ demo: $(READY) ## run the main job: simulator, daemon, subscriptions, a lost con
 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
+
+SEEDS ?= 20
+MINUTES ?= 60
+
+chaos: $(READY) ## run the manager on virtual time among faults: make chaos SEEDS=500 MINUTES=60
+	@$(BIN)/python bench/chaos.py --seeds $(SEEDS) --minutes $(MINUTES)
 
 check: $(READY) ## lint, format, types, import order, locked versions
 	$(BIN)/ruff check

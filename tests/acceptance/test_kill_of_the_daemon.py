@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.acceptance.killing import Drill
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.acceptance.conftest import Open, StartDaemon, StartVenue
 
+SEED, KILLS = 7, 4
 RATE = 40
 LOST_AT_MOST = 5 * RATE
 USER = "0x" + "a1" * 20
@@ -50,3 +55,15 @@ def test_kill_9_loses_no_subscription_and_no_more_than_five_seconds_of_counts(
     gaps = [gap for gap in ledger if gap["reason"] == "the manager was not running"]
     assert sorted(kept) == sorted(gap["subscription_id"] for gap in gaps)
     assert all(gap["ended_at"] for gap in gaps), gaps
+
+
+def test_kill_9_at_random_moments_neither_loses_nor_revives_anything_and_leaves_its_gaps(
+    start_venue: StartVenue, tmp_path: Path
+) -> None:
+    """While clients subscribe and unsubscribe: what was acknowledged is so, the database is whole, each kill has its gaps."""
+    report = Drill(start_venue("--rate", "5").url, SEED, tmp_path).run(KILLS)
+    assert [] == report.broken, report.line
+    assert KILLS == report.kills
+    assert 0 < report.starting < KILLS
+    assert report.counts["subscribed"] > report.counts["unsubscribed"] > 0
+    assert report.interrupted > 0

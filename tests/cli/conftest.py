@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.cli.running import Outcome, Process, environment, run
+from tests.cli.running import PATIENCE, Outcome, Process, environment, run
 from wsmgr.cli.main import main
 from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread
 
@@ -81,8 +81,8 @@ def spawn(state_dir: Path) -> Iterator[Spawn]:
     """Starts `wsmgr` as a process; what still runs at the end of the test is killed."""
     processes: list[Process] = []
 
-    def start(*arguments: str, state_dir: Path = state_dir) -> Process:
-        processes.append(Process(*arguments, environ=environment(state_dir)))
+    def start(*arguments: str, state_dir: Path = state_dir, patience: float = PATIENCE) -> Process:
+        processes.append(Process(*arguments, environ=environment(state_dir), patience=patience))
         return processes[-1]
 
     yield start

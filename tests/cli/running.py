@@ -45,7 +45,7 @@ class Outcome:
 class Process:
     """A `wsmgr` that runs."""
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, *arguments: str, environ: Mapping[str, str], patience: float = PATIENCE) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "wsmgr", *arguments],
             stdin=subprocess.DEVNULL,
@@ -54,7 +54,7 @@ class Process:
             env=environ,
         )
         # A process that says nothing more is killed: whoever reads from it sees its end, and no test waits for ever.
-        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog = threading.Timer(patience, self._process.kill)
         self._watchdog.daemon = True
         self._watchdog.start()
         assert self._process.stdout

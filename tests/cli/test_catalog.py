@@ -44,7 +44,8 @@ def test_eighty_columns_have_room_for_the_type_its_class_its_parameters_and_its_
     (book,) = [line.split() for line in lines if " l2Book " in line]
     assert ["l2Book", "dedicated", "coin", "[nSigFigs]", "monotonic"] == book
     assert all(title in text for title in ("TYPE", "CLASS", "PARAMETERS", "PROMISE"))
-    assert "no room for DIALECT, KIND, FIRST PROOF, CADENCE, JOIN, HEALING" in text
+    assert "no room for DIALECT, KIND, FIRST PROOF, CADENCE, JOIN, NUMBERED, HEALING" in text
+    assert "leaves no trace" in text
 
 
 def test_one_type_is_shown_with_all_that_is_known_of_it(cli: Cli) -> None:
@@ -54,10 +55,14 @@ def test_one_type_is_shown_with_all_that_is_known_of_it(cli: Cli) -> None:
     )
     assert "one of 1 2 5, only with nSigFigs=5" == book["mantissa"]
     assert ("text, required", "flag, default false") == (book["coin"], book["fast"])
-    assert ("5.0s", "monotonic") == (book["cadence"], book["promise"])
+    assert "5.0s" == book["cadence"]
+    assert book["promise"].startswith("monotonic: no frame is older")
     orders = cli("types", "hyperliquid", "orderUpdates").out.decode()
     assert "userHistoricalOrders for the same records" in orders
     assert REMOVED.partition(": ")[2] in cli("types", "hyperliquid", "webData2").out.decode()
+    fills = cli("types", "hyperliquid", "userFills").out.decode()
+    assert "a single withheld frame leaves no trace" in fills
+    assert "the query userFillsByTime brings what was missed" in fills
     assert "interval" in cli("types", "hyperliquid", "candle", "--json").document["required"]
 
 

@@ -134,7 +134,6 @@ def test_a_line_for_people_fits_the_terminal() -> None:
     ("ending", "code"),
     [
         (event("closed", by="unsubscribe"), 0),
-        (event("closed", by=STOPPING), 1),
         (event("rejected", error="Invalid subscription"), 4),
         (event("failed", error="the consumer was too slow"), 1),
     ],
@@ -145,6 +144,69 @@ def test_the_exit_code_says_how_a_stream_ended(ending: bytes, code: int) -> None
     printer.lines([ending])
     assert code == printer.verdict(over=False)
     assert [KEY in words for words in printer.take_said()] == [True]
+
+
+def test_the_end_of_the_daemon_is_not_the_end_of_the_stream() -> None:
+    """It may be back: the reader waits, and only who waited in vain has failed."""
+    printer = Printer(form="json", events=True, label=KEY)
+    assert event("closed", by=STOPPING) + b"\n" == printer.lines([event("closed", by=STOPPING)])
+    assert (False, []) == (printer.over, printer.take_said())
+    assert 1 == printer.verdict(over=False)
+    printer.lines([event("closed", by="unsubscribe")])
+    assert printer.over
+
+
+def test_the_place_of_a_stream_is_not_printed() -> None:
+    """It is for whoever reads the stream, and no event."""
+    printer = Printer(form="json", events=True, label=KEY)
+    assert b"" == printer.lines([event("cursor", seq=7, epoch=0)])
+    assert [] == printer.take_said()
+
+
+GAP = {
+    "duration": 3.21,
+    "reason": "reset",
+    "missing": None,
+    "proof": None,
+    "healed_by": None,
+    "open_because": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        (
+            {"event": "stale", "since": "2026-03-01T12:00:07Z"},
+            f"stale: {KEY}: silent since 2026-03-01T12:00:07Z; it is being repaired",
+        ),
+        (
+            {"event": "gap", **GAP, "proof": "empty", "healed_by": "snapshot"},
+            f"gap of 3.2 s on {KEY}: reset; proved empty by snapshot",
+        ),
+        (
+            {"event": "healed", "items": 0, "gap": {**GAP, "proof": "empty", "healed_by": "snapshot"}},
+            f"the gap of 3.2 s on {KEY} is proved empty by snapshot",
+        ),
+        (
+            {
+                "event": "healed",
+                "items": 4,
+                "gap": {**GAP, "proof": "filled", "healed_by": "query userFillsByTime"},
+            },
+            f"the gap of 3.2 s on {KEY} is filled with 4 items by query userFillsByTime",
+        ),
+        (
+            {"event": "healed", "items": 0, "gap": {**GAP, "open_because": "the venue keeps no history"}},
+            f"the gap of 3.2 s on {KEY} stays open: the venue keeps no history",
+        ),
+        ({"event": "snapshot", "at": "2026-03-01T12:00:07Z"}, None),
+        ({"event": "resumed", "epoch": 0, "exact": True, "gap": None}, None),
+    ],
+)
+def test_what_became_of_the_stream_is_told_in_words(shown: dict[str, Any], words: str | None) -> None:
+    """People read whether something is missing, and what was done about it."""
+    assert words == told(shown, KEY)
 
 
 def test_a_stream_that_just_stops_has_failed() -> None:

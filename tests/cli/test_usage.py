@@ -40,6 +40,13 @@ REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md
         ("unsubscribe", "--all"),
         ("unsubscribe abc --all", "--all"),
         ("tail abc --no-attach", "--no-attach"),
+        ("drain --no-attach", "--no-attach"),
+        ("events --follow --all", "--all"),
+        ("events --after 3", "--follow"),
+        ("events --level loud", "warning"),
+        ("subscribe l2Book --coin BTC --redundancy 3", "redundancy"),
+        ("subscribe allMids --redundancy 2", "two sockets"),
+        ("subscribe bbo --coin BTC --redundancy 2 --policy block", "choose one of them"),
         ("info l2Bok --coin BTC", "l2Book"),
         ("info l2Book", "coin"),
         ("exchange cancl -p asset=BTC", "cancel"),
@@ -119,6 +126,11 @@ def test_a_missing_argument_is_named_as_in_the_usage(command: str, name: str, cl
         "unsubscribe abc",
         "unsubscribe --all",
         "tail abc",
+        "reconnect",
+        "reconnect hyperliquid-1",
+        "rebalance",
+        "drain",
+        "events --follow",
         "connections --json",
         "tree",
         "list --attach",
@@ -193,7 +205,9 @@ def test_global_options_stand_before_or_after_the_command(state_dir: Path, tmp_p
 def test_types_lists_the_catalog_with_the_fields_of_the_contract(cli: Cli) -> None:
     """Programs can learn what may be subscribed to."""
     rows = {row["type"]: row for row in cli("types", "hyperliquid", "--json").document}
-    names = "dialect type class params required user kind first_proof cadence join merge promise healing"
+    names = (
+        "dialect type class params required user kind first_proof cadence join merge promise healing numbered"
+    )
     assert set(names.split()) == set(rows["l2Book"])
     assert ("dedicated", ["coin"]) == (rows["l2Book"]["class"], rows["l2Book"]["required"])
     assert "user" == rows["userFills"]["user"]

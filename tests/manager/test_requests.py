@@ -379,7 +379,7 @@ async def test_a_request_that_waits_for_the_quota_of_messages_goes_out_when_it_r
     start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else happens meanwhile that could wake it."""
-    monkeypatch.setattr("wsmgr.manager.model.quota.WINDOW", 1.0)
+    monkeypatch.setattr("wsmgr.manager.model.quota.WINDOW", 3.0)
     simulator = start_simulator()
     quotas = {"venues": {"hyperliquid": {"quotas": {"messages_per_minute": 2}}}}
     async with Manager(url=simulator.address.url, config=quotas) as manager:

@@ -102,12 +102,18 @@ async def test_killing_what_holds_sockets_brings_them_all_back(
         victim = find(manager, path)
         victim.exit(Killed())
         await victim.monitor().wait()
-        for handle in handles:
-            await handle.next(timeout=DEADLINE, where=lambda message: message.gap is not None)
+        await until_gaps(manager, {handle.id for handle in handles})
         await live_again(handles)
         assert before == ids(manager.tree())
         assert ["ready"] * 3 == [view.state for view in manager.connection_info()]
     assert 6 == simulator.log()["dials"]
+
+
+async def until_gaps(manager: Manager, ids: set[str]) -> None:
+    """Wait until each subscription has a gap in the ledger that is over."""
+    with anyio.fail_after(DEADLINE):
+        while {gap.subscription_id for gap in await manager.gaps() if gap.ended_at is not None} != ids:  # noqa: ASYNC110 - no event
+            await anyio.sleep(0.05)
 
 
 @pytest.mark.parametrize("part", ["hyperliquid-1", "hyperliquid-1/link", "hyperliquid-1/session"])

@@ -1,26 +1,31 @@
-"""Attached: a stream of the running daemon, read over its Unix socket."""
+"""Attached: a stream of the running daemon, read over its Unix socket; it goes on when the daemon was restarted meanwhile."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
 
 from wsmgr.cli import output
 from wsmgr.cli.errors import say
 from wsmgr.cli.interrupts import Interrupts
 from wsmgr.cli.printing import ANSWERED, Printer
+from wsmgr.cli.returning import Returning
 from wsmgr.cli.wish import Wish
-from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
-from wsmgr.manager.daemon.records import Record
 from wsmgr.manager.daemon.unix_client import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsmgr.manager.daemon.records import Record
+    from wsmgr.manager.daemon.stream_client import StreamClient
     from wsmgr.manager.daemon.unix_client import DaemonClient
 
+Part = TypeVar("Part")
 
-def subscribe(client: DaemonClient, wish: Wish, printer: Printer, *, duration: float | None) -> int:
+
+def subscribe(client: StreamClient, wish: Wish, printer: Printer, *, duration: float | None) -> int:
     """Subscribe through the daemon and print what comes; returns the exit code.
 
     Args:
@@ -31,46 +36,80 @@ def subscribe(client: DaemonClient, wish: Wish, printer: Printer, *, duration: f
 
     Raises:
         DaemonError: The daemon refused; its words are in the error.
-        DaemonUnreachableError: The daemon went away.
+        DaemonUnreachableError: The daemon went away, and was not back in time.
     """
     document = {**wish.document(), "events": True}
     if duration is not None and (wish.timeout is None or duration < wish.timeout):
         document["timeout"] = duration
+    # A reader that returns is attached at once: what the subscription waits for is told by the stream.
+    later = {**document, "wait": "none"}
     deadline = _deadline(duration)
     if printer.form == "raw":
-        return _print(client, client.subscribe_records(document, deadline=deadline), printer)
-    return _print(client, client.subscribe_lines(document, deadline=deadline), printer)
+        frames = Returning(
+            lambda: client.subscribe_records(document, deadline=deadline),
+            lambda after: client.subscribe_records({**later, "after": after}, deadline=deadline),
+            ended=lambda: printer.over,
+            deadline=deadline,
+        )
+        return _print(client, frames, lambda batch: _frames(batch, printer), printer)
+    lines = Returning(
+        lambda: client.subscribe_lines(document, deadline=deadline),
+        lambda after: client.subscribe_lines({**later, "after": after}, deadline=deadline),
+        ended=lambda: printer.over,
+        deadline=deadline,
+    )
+    return _print(client, lines, printer.lines, printer)
 
 
-def tail(client: DaemonClient, id_: str, printer: Printer, *, duration: float | None) -> int:
+def tail(
+    client: StreamClient, id_: str, printer: Printer, *, after: str | None = None, duration: float | None
+) -> int:
     """Print what comes on a subscription that the daemon holds already; returns the exit code.
 
     Args:
         client: The daemon.
         id_: The subscription's id.
         printer: How it is printed.
+        after: The cursor of the last message that the reader had, or None.
         duration: Seconds after which it ends, or None.
 
     Raises:
         DaemonError: There is none with this id.
-        DaemonUnreachableError: The daemon went away.
+        DaemonUnreachableError: The daemon went away, and was not back in time.
     """
     printer.id = id_
     printer.label = str(client.get(path_of(id_))["key"])
     deadline = _deadline(duration)
     if printer.form == "raw":
-        return _print(client, client.stream_records(id_, events=True, deadline=deadline), printer)
-    return _print(client, client.stream_lines(id_, events=True, deadline=deadline), printer)
+        frames = Returning(
+            lambda: client.records_after(id_, after, deadline=deadline),
+            lambda place: client.records_after(id_, place or after, deadline=deadline),
+            ended=lambda: printer.over,
+            deadline=deadline,
+        )
+        return _print(client, frames, lambda batch: _frames(batch, printer), printer)
+    lines = Returning(
+        lambda: client.lines_after(id_, after, deadline=deadline),
+        lambda place: client.lines_after(id_, place or after, deadline=deadline),
+        ended=lambda: printer.over,
+        deadline=deadline,
+    )
+    return _print(client, lines, printer.lines, printer)
 
 
-def _print(client: DaemonClient, stream: LineStream | RecordStream, printer: Printer) -> int:
+def _print(
+    client: DaemonClient,
+    stream: Returning[Part],
+    render: Callable[[list[Part]], bytes],
+    printer: Printer,
+) -> int:
     over = False
     why = None
     interrupts = Interrupts()
-    with interrupts.handled(), stream:
+    with interrupts.handled(), closing(stream.batches()) as batches:
         try:
-            for batch in _batches(stream, interrupts):
-                data = _rendered(batch, printer)
+            for batch in interrupts.between(batches):
+                data = render(batch)
                 _tell(printer)
                 if data:
                     output.write(data)
@@ -102,25 +141,11 @@ def _waits_for(client: DaemonClient, id_: str) -> str | None:
     return f"it is {row['state']}" + (f": {reason}" if reason else "")
 
 
-def _batches(
-    stream: LineStream | RecordStream, interrupts: Interrupts
-) -> Iterator[list[bytes]] | Iterator[list[Record]]:
-    """Yield the stream's batches; spelled out for each kind, so that a batch has one type."""
-    match stream:
-        case LineStream():
-            return interrupts.between(stream)
-        case RecordStream():
-            return interrupts.between(stream)
-
-
-def _rendered(batch: list[bytes] | list[Record], printer: Printer) -> bytes:
-    if printer.form != "raw":
-        return printer.lines(line for line in batch if isinstance(line, bytes))
-    records = [record for record in batch if isinstance(record, Record)]
-    for record in records:
+def _frames(batch: list[Record], printer: Printer) -> bytes:
+    for record in batch:
         if record.told:
             printer.event(record.data)
-    return printer.frames(record.data for record in records if not record.told)
+    return printer.frames(record.data for record in batch if not record.told)
 
 
 def _deadline(duration: float | None) -> float | None:

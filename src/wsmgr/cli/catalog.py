@@ -28,9 +28,20 @@ COLUMNS: Final = (
     tables.Column("FIRST PROOF", "first_proof", rank=6),
     tables.Column("CADENCE", "cadence", cells.duration, right=True, rank=5),
     tables.Column("JOIN", "join", rank=7),
-    tables.Column("PROMISE", "promise", rank=3),
+    tables.Column("NUMBERED", "numbered", rank=3),
+    tables.Column("PROMISE", "promise", rank=2),
     tables.Column("HEALING", "healing", rank=4),
 )
+NO_NUMBERS: Final = (
+    "where NUMBERED says no, a single frame that the venue withholds leaves no trace for any client;"
+    " a lost connection and a silence that is too long are seen everywhere"
+)
+PROMISES: Final = {
+    "items": "an item that was delivered does not come again, whichever socket brings it",
+    "time": "no frame is older than one that was delivered, whichever socket brings it",
+    "none": "from one socket to the next, frames may come again or be missing",
+}
+"""What a promise says, by how sockets are merged."""
 DETAILS: Final = (tables.Column("FIELD", "field"), tables.Column("VALUE", "value", folds=True))
 
 
@@ -68,6 +79,8 @@ def types(
         return
     rows = [(_row(each, one), one.removed) for each in found for one in each.catalog.values()]
     tables.show(COLUMNS, [_shown(row, removed) for row, removed in rows], everything=True)
+    if not all(row["numbered"] for row, _ in rows):
+        say(NO_NUMBERS)
     for row, removed in rows:
         if removed is not None:
             say(f"{row['type']}: {removed}")
@@ -113,9 +126,11 @@ def details(dialect: str, subscription_type: SubscriptionType) -> list[dict[str,
         "cadence": None if told.cadence is None else cells.duration(told.cadence),
         "join": told.join.value,
         "merge": told.merge.value,
-        "promise": told.promise,
+        "promise": f"{told.promise}: {PROMISES[told.merge.value]}",
         "duplicate key": " ".join(told.duplicate_key),
         "healing": told.healing,
+        "one missing": _one_missing(told),
+        "after a gap": _after_a_gap(told),
         "substitutes": told.substitute_words,
     }
     return [{"field": name, "value": value} for name, value in lines.items() if value]
@@ -150,6 +165,24 @@ def _row(dialect: Dialect, subscription_type: SubscriptionType) -> dict[str, Any
 def _shown(row: dict[str, Any], removed: str | None) -> dict[str, Any]:
     shown = {**row, "shown_params": shown_params(row)}
     return shown if removed is None else {**shown, "class": "removed", "promise": None}
+
+
+def _one_missing(told: SubscriptionType) -> str:
+    """Return what shows that the venue withheld a single frame."""
+    return (
+        "its number shows it"
+        if told.numbered
+        else "a single withheld frame leaves no trace: there are no numbers"
+    )
+
+
+def _after_a_gap(told: SubscriptionType) -> str:
+    """Return how what was missed is made good."""
+    if told.healing is not None:
+        return f"a snapshot or the query {told.healing} brings what was missed, or proves that nothing was"
+    if told.kind.value == "state":
+        return "the next frame is the whole state again; those between are kept nowhere"
+    return "what was missed stays missing: the gap stays open"
 
 
 def _described(parameter: Parameter) -> str:

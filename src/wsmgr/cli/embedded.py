@@ -14,11 +14,12 @@ from wsmgr.cli.settings import Settings
 from wsmgr.cli.wish import Wish
 from wsmgr.manager.config import DEFAULT_VENUE, load_config
 from wsmgr.manager.manager import Manager, check_policy
-from wsmgr.manager.model.delivery import Item
+from wsmgr.manager.model.delivery import Item, default_policy
 from wsmgr.manager.model.errors import SubscribeTimeoutError
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.handle import Subscription, waits_for
 from wsmgr.manager.runtime.lines import event_line, item_line
+from wsmgr.manager.runtime.subscribing import check_redundancy
 from wsmgr.manager.venues.dialect import Dialect
 from wsmgr.manager.venues.dialects import dialect_named
 
@@ -36,8 +37,8 @@ def check(settings: Settings, wish: Wish) -> None:
     (venue,) = load_config(settings.config, venues=_venues(wish), url=settings.url).venues
     dialect = dialect_named(venue.dialect, venue.types)
     dialect.quotas.override(venue.quotas)
-    dialect.atom(wish.type, wish.params)
-    check_policy(wish.policy)
+    atom = dialect.atom(wish.type, wish.params)
+    check_redundancy(atom.type, wish.redundancy, check_policy(wish.policy) or default_policy(atom.type))
 
 
 def stream(settings: Settings, wish: Wish, printer: Printer, *, duration: float | None) -> int:
@@ -68,6 +69,7 @@ async def _stream(settings: Settings, wish: Wish, printer: Printer, duration: fl
                 params=wish.params,
                 policy=wish.policy,
                 connection=wish.connection,
+                redundancy=wish.redundancy,
                 events=True,
                 timeout=min(time, patience),
             )

@@ -28,7 +28,15 @@ USAGE: Final = 2
 NO_DAEMON: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
-_BY_STATUS: Final = {400: USAGE, 403: REFUSED, 409: REFUSED, 422: USAGE, 429: REFUSED}
+_BY_STATUS: Final = {
+    400: USAGE,
+    401: REFUSED,
+    403: REFUSED,
+    413: USAGE,
+    409: REFUSED,
+    422: USAGE,
+    429: REFUSED,
+}
 """Exit codes by the status of a daemon's problem document; 1 for any other."""
 
 

@@ -8,10 +8,11 @@ from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
 from wsmgr.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from wsmgr.manager.daemon.stream_client import StreamClient
     from wsmgr.manager.daemon.unix_client import DaemonClient
 
 
-def find(settings: Settings, what: str = "--attach") -> DaemonClient | None:
+def find(settings: Settings, what: str = "--attach") -> StreamClient | None:
     """Return a client of the running daemon, or None where none runs or none is to be looked for.
 
     Args:
@@ -25,21 +26,21 @@ def find(settings: Settings, what: str = "--attach") -> DaemonClient | None:
     if settings.attach is False:
         return None
     from wsmgr.manager.daemon.discovery import find_daemon
-    from wsmgr.manager.daemon.unix_client import DaemonClient
+    from wsmgr.manager.daemon.stream_client import StreamClient
 
     socket = find_daemon(settings.state_dir, settings.environ)
     if socket is None:
         if settings.attach:
             raise NoDaemonError(settings.state_directory, what)
         return None
-    client = DaemonClient(socket)
+    client = StreamClient(socket)
     check_url(settings.url, client)
     if settings.config is not None:
         say(f"--config {settings.config} is ignored: the running daemon has its own configuration")
     return client
 
 
-def need(settings: Settings, what: str) -> DaemonClient:
+def need(settings: Settings, what: str) -> StreamClient:
     """Return a client of the running daemon.
 
     Args:

@@ -36,7 +36,8 @@ def screen(commands: Mapping[str, Any]) -> str:
 
 
 def _of_panel(panel: str, commands: Mapping[str, Any], width: int) -> Iterator[str]:
-    for name, command in commands.items():
+    # Groups of commands first: they are what the others of their panel are about.
+    for name, command in sorted(commands.items(), key=lambda item: not hasattr(item[1], "commands")):
         if command.rich_help_panel == panel:
             within = ", ".join(getattr(command, "commands", ()))
             summary = summary_of(command) + (f" {within}" if within else "")

@@ -9,10 +9,11 @@ import typer
 
 from wsmgr.cli import cells, output, tables, watching
 from wsmgr.cli.command import command
+from wsmgr.cli.errors import USAGE, CommandError
 from wsmgr.cli.finding import need
 from wsmgr.cli.options import All, AllOfThem, Json, OptionalId
 from wsmgr.cli.settings import Settings
-from wsmgr.cli.sources import Filters, Row, in_order, source
+from wsmgr.cli.sources import PAGE, EventFilters, Filters, Level, Row, in_order, source
 from wsmgr.cli.tables import Column
 
 PANEL: Final = "Look"
@@ -67,13 +68,16 @@ CONNECTIONS: Final = (
 GAPS: Final = (
     Column("SUBSCRIPTION", "subscription_id"),
     Column("STARTED", "started_at", cells.clock),
-    Column("ENDED", "ended_at", cells.clock, rank=1),
+    Column("ENDED", "ended_at", cells.clock, rank=5),
     Column("DURATION", "duration_seconds", cells.duration, right=True),
+    Column("PROOF", "proof"),
     Column("CONN", "connection", rank=7),
-    Column("MISSING", "missing", cells.number, right=True, rank=6),
+    Column("MISSING", "missing", cells.number, right=True, rank=2),
     Column("ATTEMPTS", "attempts", cells.number, right=True, rank=8),
-    Column("HEALED BY", "healed_by", rank=9),
+    Column("HEALED BY", "healed_by", folds=True, rank=1),
+    Column("ITEMS", "healed_items", cells.number, right=True, rank=4),
     Column("REASON", "reason", folds=True),
+    Column("OPEN BECAUSE", "open_because", optional=True, folds=True),
 )
 EVENTS: Final = (
     Column("AT", "at", cells.clock),
@@ -161,17 +165,68 @@ def connections(settings: Settings, *, watch: Watch = False, json: Json = False)
 
 
 def gaps(
-    settings: Settings, id: OptionalId = None, *, everything: AllOfThem = False, json: Json = False
+    settings: Settings,
+    id: OptionalId = None,
+    *,
+    unproved: Annotated[
+        bool, typer.Option("--open", help="Only those that are neither proved empty nor filled.")
+    ] = False,
+    everything: AllOfThem = False,
+    json: Json = False,
 ) -> None:
-    """List the newest 250 gaps (--all: all of them): periods in which messages may have been missed."""
+    """List the newest 250 gaps (--all: all of them): periods in which messages may have been missed, and what is proved of each."""
+    limit = None if everything else PAGE
     with source(settings) as asked:
-        _present(GAPS, lambda: asked.gaps(id, everything=everything), json=json, everything=everything)
+        _present(
+            GAPS,
+            lambda: asked.gaps(id, unproved=unproved, limit=limit),
+            json=json,
+            everything=everything,
+        )
 
 
-def events(settings: Settings, *, everything: AllOfThem = False, json: Json = False) -> None:
-    """List the newest 250 events (--all: all of them), newest first."""
+def events(
+    settings: Settings,
+    id: OptionalId = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Each as it happens, until Ctrl-C.")] = False,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="NUMBER",
+            help="With --follow: begin behind the event of this number.",
+            show_default=False,
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only those of this kind: lost, stale, healed ...", show_default=False)
+    ] = None,
+    level: Annotated[
+        Level | None,
+        typer.Option(
+            metavar="info|warning|error", help="Only those that matter at least so much.", show_default=False
+        ),
+    ] = None,
+    everything: AllOfThem = False,
+    json: Json = False,
+) -> None:
+    """List the newest 250 events (--all: all of them), newest first; or follow them."""
+    filters = EventFilters(subscription=id, kind=kind, level=level)
+    if follow:
+        if everything:
+            raise CommandError(
+                "--follow shows what happens from now on, so --all means nothing with it", USAGE
+            )
+        from wsmgr.cli import following
+
+        following.follow(need(settings, "events --follow"), filters, EVENTS, after=after, json=json)
+        return
+    if after is not None:
+        raise CommandError("--after is for --follow; without it the newest events are listed", USAGE)
+    limit = None if everything else PAGE
     with source(settings) as asked:
-        _present(EVENTS, lambda: asked.events(everything=everything), json=json, everything=everything)
+        _present(EVENTS, lambda: asked.events(filters, limit=limit), json=json, everything=everything)
 
 
 def _present(

@@ -8,6 +8,7 @@ import typer
 
 from wsmgr.cli import (
     catalog,
+    control,
     daemon,
     database,
     demo,
@@ -17,6 +18,7 @@ from wsmgr.cli import (
     simulate,
     single,
     subscribe,
+    why,
 )
 from wsmgr.cli.command import keeping_global_options
 
@@ -34,7 +36,12 @@ def make_app() -> typer.Typer:
         invoke_without_command=True,
         help="Keep WebSocket subscriptions alive, and say honestly when that was not possible.",
     )(keeping_global_options)
-    for module in (subscribe, single, listing, info, exchange, daemon, database, simulate, catalog, demo):
+    for module in (
+        *(subscribe, single, listing, why),
+        *(info, exchange),
+        *(daemon, control, database),
+        *(simulate, catalog, demo),
+    ):
         module.declare(app)
     return app
 

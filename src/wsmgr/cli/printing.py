@@ -21,6 +21,8 @@ from wsmgr.manager.runtime.lines import STOPPING, is_event
 
 ANSWERED: Final = frozenset({State.ACKNOWLEDGED.value, State.LIVE.value, State.STALE.value})
 """States in which a subscription waits for nothing but messages."""
+PROVED: Final = {"empty": "proved empty", "filled": "filled"}
+"""What is known of a gap that is whole, in words."""
 Form = Literal["json", "raw", "people"]
 _ELLIPSIS: Final = "…"
 _NARROWEST: Final = 20
@@ -56,6 +58,11 @@ class Printer:
     def finished(self) -> bool:
         """Whether as many messages were printed as were wanted."""
         return self.count is not None and self.printed >= self.count
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is wanted, or will come; the end of the daemon is no such end: it may be back."""
+        return self.finished or self.ended is not None
 
     def lines(self, batch: Iterable[bytes]) -> bytes:
         """Return what is printed for stream lines, which come without their line feeds."""
@@ -113,16 +120,22 @@ class Printer:
 
     def _event(self, line: bytes, printed: list[bytes]) -> None:
         event: dict[str, Any] = msgspec.json.decode(line)
-        if event["event"] == "subscribed":
-            self.id = str(event["id"])
-            self.label = str(event["subscription"]["key"])
-            return
+        match event["event"]:
+            case "subscribed":
+                self.id = str(event["id"])
+                self.label = str(event["subscription"]["key"])
+                return
+            case "cursor":
+                # For whoever reads the stream, to come back to its place.
+                return
+            case _:
+                pass
         words = told(event, self.label, whole=self.form == "json")
         if words is not None:
             self.said.append(words)
         match event["event"]:
-            case "closed":
-                self.ended = FAILED if event["by"] == STOPPING else DONE
+            case "closed" if event["by"] != STOPPING:
+                self.ended = DONE
             case "rejected":
                 self.ended = REFUSED
             case "failed":
@@ -184,6 +197,8 @@ def told(event: dict[str, Any], label: str, *, whole: bool = False) -> str | Non
         return cells.words(str(event[member]), whole=whole)
 
     match event["event"]:
+        case "stale":
+            return f"stale: {label}: silent since {cells.clock(event['since'])}; it is being repaired"
         case "interrupted":
             again = event.get("next_attempt_at")
             when = f"; tried again at {cells.clock(again)}" if again else ""
@@ -191,17 +206,32 @@ def told(event: dict[str, Any], label: str, *, whole: bool = False) -> str | Non
         case "gap":
             missing = event.get("missing")
             count = "" if missing is None else f", {missing} messages missing"
-            return f"gap of {event['duration']:.1f} s on {label}: {said('reason')}{count}"
+            proof = event.get("proof")
+            proved = "" if proof is None else f"; {PROVED[proof]} by {cells.words(str(event['healed_by']))}"
+            return f"gap of {event['duration']:.1f} s on {label}: {said('reason')}{count}{proved}"
+        case "healed":
+            return _healed(event, label)
         case "lagged":
             return f"{event['dropped']} messages of {label} were dropped: this consumer is too slow"
         case "rejected":
             return f"the venue refused {label}: {said('error')}"
         case "failed":
             return f"{label} ended: {said('error')}"
-        case "closed":
+        case "closed" if event["by"] != STOPPING:
             return f"{label} was ended: {said('by')}"
         case _:
             return None
+
+
+def _healed(event: dict[str, Any], label: str) -> str:
+    """Return the words about a gap that was looked into after it had ended."""
+    gap = event["gap"]
+    about = f"the gap of {gap['duration']:.1f} s on {label}"
+    proof = gap["proof"]
+    if proof is None:
+        return f"{about} stays open: {cells.words(str(gap['open_because']))}"
+    items = f" with {event['items']} items" if proof == "filled" else ""
+    return f"{about} is {PROVED[proof]}{items} by {cells.words(str(gap['healed_by']))}"
 
 
 def _with_line_feeds(parts: list[bytes]) -> bytes:

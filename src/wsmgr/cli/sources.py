@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from attrs import frozen
 
@@ -17,10 +17,12 @@ from wsmgr.cli.finding import find
 from wsmgr.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from wsmgr.cli.stopped import DatabaseSource
     from wsmgr.manager.daemon.unix_client import DaemonClient
-    from wsmgr.manager.store.database import Database
 
 Row = dict[str, Any]
+Level = Literal["info", "warning", "error"]
+"""How much an event matters, as the daemon's API names it."""
 PAGE: Final = 250
 """How many gaps or events are shown unless all are asked for."""
 
@@ -47,6 +49,25 @@ class Filters:
         return {name: value for name, value in given.items() if value is not None}
 
 
+@frozen(kw_only=True)
+class EventFilters:
+    """Which events are listed; None for any.
+
+    Attributes:
+        subscription: The subscription that they are about.
+        kind: What happened.
+        level: How much they matter at least.
+    """
+
+    subscription: str | None = None
+    kind: str | None = None
+    level: Level | None = None
+
+    def query(self) -> dict[str, str | None]:
+        """Return them as the daemon's API takes them."""
+        return {"subscription": self.subscription, "kind": self.kind, "level": self.level}
+
+
 class Source(Protocol):
     """What can be asked, whether a daemon runs or not."""
 
@@ -62,12 +83,22 @@ class Source(Protocol):
         """Return the counters of one subscription (an error where there is none of this id), or of all."""
         ...
 
-    def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
-        """Return the newest page of gaps, or all of them, newest first; an error where nothing has this id."""
+    def gaps(self, id_: str | None, *, unproved: bool = False, limit: int | None = PAGE) -> list[Row]:
+        """Return gaps, newest first; an error where nothing has this id.
+
+        Args:
+            id_: Only those of this subscription.
+            unproved: Only those that are neither proved empty nor filled.
+            limit: How many at most; None for all.
+        """
         ...
 
-    def events(self, *, everything: bool) -> list[Row]:
-        """Return the newest page of events, or all of them, newest first."""
+    def events(self, filters: EventFilters, *, limit: int | None = PAGE) -> list[Row]:
+        """Return the events that pass the filters, newest first; an error where nothing has the id that they name."""
+        ...
+
+    def why(self, id_: str) -> Row:
+        """Return why a subscription is as it is; an error where there is none of this id."""
         ...
 
 
@@ -103,93 +134,21 @@ class DaemonSource:
             else [self.client.get(path_of(id_, "metrics"))]
         )
 
-    def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
-        """Return the newest page of gaps, or all of them, newest first."""
-        return list(self.client.items("/v1/gaps", {"subscription": id_}, limit=None if everything else PAGE))
+    def gaps(self, id_: str | None, *, unproved: bool = False, limit: int | None = PAGE) -> list[Row]:
+        """Return gaps, newest first."""
+        query = {"subscription": id_, "open": "1" if unproved else None}
+        return list(self.client.items("/v1/gaps", query, limit=limit))
 
-    def events(self, *, everything: bool) -> list[Row]:
-        """Return the newest page of events, or all of them, newest first."""
-        return list(self.client.items("/v1/events", limit=None if everything else PAGE))
+    def events(self, filters: EventFilters, *, limit: int | None = PAGE) -> list[Row]:
+        """Return the events that pass the filters, newest first."""
+        return list(self.client.items("/v1/events", filters.query(), limit=limit))
 
+    def why(self, id_: str) -> Row:
+        """Return why a subscription is as it is."""
+        from wsmgr.manager.daemon.unix_client import path_of
 
-class DatabaseSource:
-    """Reads the database.
-
-    Args:
-        database: The database, opened for reading; None where there is none.
-        as_of: The time to which it is complete, or None.
-    """
-
-    def __init__(self, database: Database | None, as_of: float | None) -> None:
-        """Read nothing yet."""
-        self.database = database
-        self.as_of = as_of
-
-    def subscriptions(self, filters: Filters) -> list[Row]:
-        """Return the subscriptions that pass the filters; all are `stopped`."""
-        from wsmgr.manager.daemon.filters import STOPPED, check_state, check_user
-        from wsmgr.manager.runtime.views import stopped_view
-        from wsmgr.manager.store import queries
-
-        check_user(filters.user)
-        check_state(filters.state)
-        if self.database is None or filters.state not in {None, STOPPED}:
-            return []
-        counters = {row.id: metrics for row, metrics in queries.list_metrics(self.database)}
-        rows = queries.list_subscriptions(
-            self.database, user=filters.user, venue=filters.venue, type_name=filters.type
-        )
-        return [_builtins(stopped_view(row, counters.get(row.id), self.as_of)) for row in rows]
-
-    def subscription(self, id_: str) -> Row:
-        """Return one subscription."""
-        for row in self.subscriptions(Filters()):
-            if row["id"] == id_:
-                return row
-        raise _not_found(id_)
-
-    def metrics(self, id_: str | None) -> list[Row]:
-        """Return the counters of one subscription, or of all."""
-        from wsmgr.manager.runtime.views import stopped_metrics_view
-        from wsmgr.manager.store import queries
-
-        found = [] if self.database is None else queries.list_metrics(self.database)
-        rows = [
-            self._dated(stopped_metrics_view(row, counters))
-            for row, counters in found
-            if id_ in {None, row.id}
-        ]
-        if id_ is not None and not rows:
-            raise _not_found(id_)
-        return rows
-
-    def gaps(self, id_: str | None, *, everything: bool) -> list[Row]:
-        """Return the newest page of gaps, or all of them, newest first."""
-        from wsmgr.manager.runtime.views import gap_view
-        from wsmgr.manager.store import queries
-
-        limit = None if everything else PAGE
-        found = (
-            []
-            if self.database is None
-            else queries.list_gaps(self.database, subscription_id=id_, limit=limit)
-        )
-        if id_ is not None and not found:
-            self.subscription(id_)
-        return [self._dated(gap_view(row)) for row in found]
-
-    def events(self, *, everything: bool) -> list[Row]:
-        """Return the newest page of events, or all of them, newest first."""
-        from wsmgr.manager.runtime.views import event_view
-        from wsmgr.manager.store import queries
-
-        limit = None if everything else PAGE
-        found = [] if self.database is None else queries.list_events(self.database, limit=limit)
-        return [self._dated(event_view(row)) for row in found]
-
-    def _dated(self, view: object) -> Row:
-        as_of = None if self.as_of is None else datetime.fromtimestamp(self.as_of, UTC)
-        return {**_builtins(view), "as_of": _builtins(as_of)}
+        found: Row = self.client.get(path_of(id_, "why"))
+        return found
 
 
 @contextmanager
@@ -209,6 +168,7 @@ def source(settings: Settings) -> Generator[Source]:
 
 @contextmanager
 def _database(settings: Settings) -> Generator[DatabaseSource]:
+    from wsmgr.cli.stopped import DatabaseSource
     from wsmgr.manager.store import queries
     from wsmgr.manager.store.database import Database
     from wsmgr.manager.store.errors import MissingDatabaseError
@@ -245,15 +205,3 @@ def in_order(rows: Sequence[Row], field: str | None) -> list[Row]:
     numbers = all(isinstance(row[field], (int, float)) for row in given)
     ordered = sorted(given, key=lambda row: row[field] if numbers else str(row[field]), reverse=numbers)
     return ordered + [row for row in rows if row[field] is None]
-
-
-def _builtins(value: object) -> Any:  # noqa: ANN401 - JSON
-    import msgspec
-
-    return msgspec.to_builtins(value)
-
-
-def _not_found(id_: str) -> Exception:
-    from wsmgr.manager.model.errors import NotFoundError
-
-    return NotFoundError(id_)

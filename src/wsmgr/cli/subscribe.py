@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -12,7 +12,7 @@ from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
 from wsmgr.cli.finding import find, need
 from wsmgr.cli.options import Count, Json, SubscriptionId, check_duration
 from wsmgr.cli.settings import Settings
-from wsmgr.cli.wish import ConnectionChoice, Wish, params_of
+from wsmgr.cli.wish import ConnectionChoice, Redundancy, Wish, params_of
 
 if TYPE_CHECKING:
     from wsmgr.cli.printing import Printer
@@ -34,6 +34,26 @@ Duration = Annotated[
 Raw = Annotated[bool, typer.Option("--raw", help="The venue's frames, byte for byte, each with a line feed.")]
 Events = Annotated[
     bool, typer.Option("--events", help="Gaps and other events as lines of JSON among the messages.")
+]
+Sockets = Annotated[
+    int,
+    typer.Option(
+        "--redundancy",
+        min=1,
+        max=2,
+        metavar="N",
+        help="On how many sockets at once. With 2 whichever is first counts, and losing one loses nothing; `wsmgr types` says for"
+        " which types that is possible.",
+    ),
+]
+After = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EPOCH:SEQ",
+        help="Go on behind this message, the last one that was read: what came since is printed first, or, where that is not held"
+        " any more, the gap.",
+        show_default=False,
+    ),
 ]
 
 
@@ -86,6 +106,7 @@ def subscribe(
     connection: Annotated[
         ConnectionChoice, typer.Option(metavar="auto|dedicated", help="`dedicated`: a connection of its own.")
     ] = "auto",
+    redundancy: Sockets = 1,
 ) -> int:
     """Subscribe, and print what comes: through the running daemon, or, where none runs, in this process."""
     params = params_of({"coin": coin, "user": user, "interval": interval}, param or ())
@@ -95,6 +116,7 @@ def subscribe(
         venue=venue,
         policy=policy,
         connection=connection,
+        redundancy=cast(Redundancy, redundancy),
         timeout=None if wait else PATIENCE,
     )
     if detach:
@@ -124,19 +146,23 @@ def tail(
     settings: Settings,
     id: SubscriptionId,
     *,
+    after: After = None,
     count: Count = None,
     duration: Duration = None,
     raw: Raw = False,
     json: Json = False,
     events: Events = False,
 ) -> int:
-    """Print what comes on a subscription that the daemon holds already."""
+    """Print what comes on a subscription that the daemon holds already.
+
+    A reader whose daemon is restarted, or that loses its connection to it, goes on by itself: without a hole, or with the gap.
+    """
     printer = _printer(raw=raw, json=json, events=events, count=count)
     client = need(settings, "tail")
     from wsmgr.cli import attached
 
     say(f"attached to the daemon at {client.socket}")
-    return attached.tail(client, id, printer, duration=duration)
+    return attached.tail(client, id, printer, after=after, duration=duration)
 
 
 def _detach(settings: Settings, wish: Wish) -> int:

@@ -10,6 +10,7 @@ from attrs import frozen
 from wsmgr.cli.errors import USAGE, CommandError
 
 ConnectionChoice = Literal["auto", "dedicated"]
+Redundancy = Literal[1, 2]
 
 
 @frozen(kw_only=True)
@@ -22,6 +23,7 @@ class Wish:
         venue: The venue, or None for the only one.
         policy: What happens when the consumer is too slow; None for the type's own.
         connection: `dedicated` for a connection of its own.
+        redundancy: On how many sockets at once.
         timeout: Seconds that the first acknowledgement has; None for ever.
     """
 
@@ -30,6 +32,7 @@ class Wish:
     venue: str | None = None
     policy: str | None = None
     connection: ConnectionChoice = "auto"
+    redundancy: Redundancy = 1
     timeout: float | None = None
 
     def document(self) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class Wish:
             "venue": self.venue,
             "policy": self.policy,
             "connection": self.connection,
+            "redundancy": self.redundancy,
             "timeout": self.timeout,
         }
 

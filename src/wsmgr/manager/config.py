@@ -4,6 +4,10 @@
 
     [venues.hyperliquid]
     url = "wss://api.hyperliquid-testnet.xyz/ws"
+    proxy = "socks5://user:password@127.0.0.1:1080"
+    source_address = "10.0.0.2"
+    ca_file = "/etc/wsmgr/ca.pem"
+    rotate_after = 82800                # seconds after which a socket is replaced, make before break
 
     account = "0x..."                   # whose streams and requests are meant where a call names nobody
     network = "testnet"                 # what actions are signed for, where the address does not say it
@@ -21,7 +25,8 @@
     parameters = [{ name = "coin", required = true }]
     identity = { coin = "coin" }
 
-A secret key has no place in it: whatever looks like one is refused, and not shown.
+A secret key has no place in it: whatever looks like one is refused, and not shown. A proxy's address may hold a password, which is not
+shown either.
 
 The address of a venue is, in this order: the caller's `url` (where there is one venue), `WSMGR_<VENUE>_URL` (upper case, `-` as
 `_`), the file's `url`, the dialect's own.
@@ -30,10 +35,11 @@ The address of a venue is, in this order: the caller's `url` (where there is one
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,9 +47,10 @@ from attrs import field, frozen
 
 from wsmgr.manager.model.errors import ConfigurationError
 from wsmgr.manager.model.showing import forgetful, looks_like_secret_key, shown
-from wsmgr.manager.transport.protocol import Dial
+from wsmgr.manager.transport.protocol import Dial, check_proxy, check_source_address, redact
 
 DEFAULT_VENUE = "hyperliquid"
+LEAST_ROTATION = 60.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _REQUEST_KEYS = (
     "network",
@@ -54,9 +61,14 @@ _REQUEST_KEYS = (
     "allowed_actions",
     "max_notional",
 )
-_VENUE_KEYS = ("dialect", "url", "account", "quotas", *_REQUEST_KEYS)
+_VENUE_KEYS = (
+    *("dialect", "url", "proxy", "source_address", "ca_file", "rotate_after", "account", "quotas"),
+    *_REQUEST_KEYS,
+)
 _DIALECT_KEYS = ("types",)
-_TOP_KEYS = ("venues", "dialects")
+_TOP_KEYS = ("venues", "dialects", "daemon")
+"""`daemon` is read by the daemon (`manager.daemon.settings`)."""
+MAX_BYTES = 1024 * 1024
 _URL_VARIABLE = re.compile(r"WSMGR_[A-Z0-9_]+_URL")
 _DEEPEST = 8
 
@@ -69,6 +81,10 @@ class VenueConfig:
         name: Its name.
         dialect: How it speaks.
         url: Its address, or None for the dialect's own.
+        proxy: The proxy that it is dialled through, or None. It may hold a password.
+        source_address: The address of this machine that it is dialled from, or None.
+        ca_file: The file of certificates that are trusted for it instead of the system's, or None.
+        rotate_after: After how many seconds a socket is replaced, make before break, or None for never.
         account: Which account of the service it is, or None.
         quotas: Changes to the dialect's quotas.
         types: Subscription types that are added to the dialect's catalog, or corrected, by name.
@@ -78,6 +94,10 @@ class VenueConfig:
     name: str
     dialect: str
     url: str | None = None
+    proxy: str | None = field(default=None, repr=lambda proxy: redact(proxy) if proxy else "None")
+    source_address: str | None = None
+    ca_file: str | None = None
+    rotate_after: float | None = None
     account: str | None = None
     quotas: Mapping[str, object] = field(factory=dict[str, object])
     types: Mapping[str, Mapping[str, object]] = field(factory=dict[str, Mapping[str, object]])
@@ -159,7 +179,11 @@ def _read(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if looks_like_secret_key(Path(source).name):
         raise ConfigurationError(f"config is {shown(str(source))}; give the path of a TOML file")
     try:
-        return tomllib.loads(Path(source).read_text(encoding="utf-8"))
+        with Path(source).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigurationError(f"the configuration {source} is larger than {MAX_BYTES} bytes")
+        return tomllib.loads(content.decode())
     except OSError as error:
         raise ConfigurationError(f"the configuration {source} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, or of a number with too many digits
@@ -224,6 +248,10 @@ def _venue(
         name=name,
         dialect=dialect,
         url=_url(name, table, url, urls),
+        proxy=_checked(table, "proxy", name, check_proxy),
+        source_address=_checked(table, "source_address", name, check_source_address),
+        ca_file=_text(table, "ca_file", name),
+        rotate_after=_seconds(table, "rotate_after", name),
         account=_text(table, "account", name),
         quotas=quotas,
         types=types.get(dialect, {}),
@@ -252,6 +280,32 @@ def _text(table: Mapping[str, Any], key: str, name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ConfigurationError(f"{key} of [venues.{name}] is {shown(value)}, which is no text")
     return value
+
+
+def _checked(table: Mapping[str, Any], key: str, name: str, check: Callable[[str], str]) -> str | None:
+    found = _text(table, key, name)
+    if found is None:
+        return None
+    try:
+        return check(found)
+    except ValueError as error:
+        raise ConfigurationError(f"{key} of [venues.{name}] cannot be used: {error}") from error
+
+
+def _seconds(table: Mapping[str, Any], key: str, name: str) -> float | None:
+    """Return a time in seconds, at least a minute: each use of it costs a dial."""
+    value = table.get(key)
+    if value is None or value == "off":
+        return None
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not LEAST_ROTATION <= value < math.inf
+    ):
+        raise ConfigurationError(
+            f"{key} of [venues.{name}] is {shown(value)}; give seconds, {LEAST_ROTATION:g} or more, or 'off'"
+        )
+    return float(value)
 
 
 def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

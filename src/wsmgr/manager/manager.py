@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         MetricsView,
         SubscriptionView,
         TreeView,
+        WhyView,
     )
 
 CONNECTIONS = ("auto", "dedicated")
@@ -122,6 +123,8 @@ class Manager:
         async with AsyncExitStack() as stack:
             recovery = await to_thread.run_sync(self._open_state, stack)
             context = Context(current_clock(), select())
+            # Readers that can lose their connection to us, and return, come over the edge.
+            context.registry.replays = self._edge is not None
             directory = None if self._state_dir is None else self._state_dir.path
             await to_thread.run_sync(add_venues, context, self._config, directory)
             ledger = Ledger(context)
@@ -168,6 +171,7 @@ class Manager:
         inbox: TakesItems | None = None,
         policy: str | Policy | None = None,
         events: bool = False,
+        redundancy: Literal[1, 2] = 1,
         connection: Literal["auto", "dedicated"] = "auto",
         keep: bool = False,
         wait: Wait = "ack",
@@ -185,6 +189,8 @@ class Manager:
             policy: What happens when this consumer is too slow: `drop_oldest`, `drop_newest`, `latest`, `block` or `fail`;
                 None for the type's own.
             events: Whether continuity events come among the messages.
+            redundancy: On how many sockets: with 2, whichever is first counts, and losing one loses nothing. For types whose
+                `merge` is `items` or `time`; it costs a second subscription of the venue's quota.
             connection: `dedicated` for a connection of its own.
             keep: Whether it stays until someone ends it, over restarts where there is a state directory.
             wait: How far it must have come before this returns: `ack`, `live` or `none`.
@@ -212,6 +218,7 @@ class Manager:
             policy=check_policy(policy),
             events=events,
             dedicated=connection == "dedicated",
+            redundancy=redundancy,
             keep=keep,
             wait=wait,
             timeout=timeout,
@@ -279,6 +286,21 @@ class Manager:
         """
         return await self.engine.request(kind, payload, venue=venue, timeout=timeout)
 
+    def reconnect(self, connection_id: str | None = None) -> list[str]:
+        """Have a connection, or all, get a new socket; returns the ids of those that will.
+
+        What delivers is moved make before break, where the venue allows it. A connection that waits dials as soon as the quota and
+        a `Retry-After` allow; what a parked one carried is tried again at once.
+
+        Raises:
+            NotFoundError: There is no connection with this id.
+        """
+        return self.engine.reconnect(connection_id)
+
+    def rebalance(self) -> list[str]:
+        """Begin to give up the connections whose streams fit on the others; returns their ids."""
+        return self.engine.rebalance()
+
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription for everybody.
 
@@ -323,6 +345,14 @@ class Manager:
         """Return the newest events, newest first."""
         return await self.engine.events(subscription_id)
 
+    async def why(self, subscription_id: str) -> WhyView:
+        """Say why a subscription is as it is: what happened, who decided, on what evidence, what comes next and when.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        return await self.engine.why(subscription_id)
+
     @cached_property
     def hyperliquid(self) -> Hyperliquid:
         """Hyperliquid's calls by name, on this manager's venue: the only one, or `hyperliquid`."""
@@ -331,8 +361,8 @@ class Manager:
         return Hyperliquid(self)
 
     async def run_forever(self) -> None:
-        """Wait until cancelled: for a program whose work is done in callbacks."""
-        await anyio.sleep_forever()
+        """Wait until cancelled, or until the manager is asked to drain (`wsmgr drain`): for a program whose work is done in callbacks."""
+        await self.engine.context.end_asked.wait()
 
     @property
     def engine(self) -> Engine:

@@ -157,7 +157,7 @@ async def test_every_error_is_a_problem_document(run_daemon: RunDaemon) -> None:
     requests: list[tuple[str, str, bytes | None, int]] = [
         ("POST", "/v1/subscriptions", b"{", 400),
         ("POST", "/v1/subscriptions", b"[]", 422),
-        ("POST", "/v1/subscriptions", b" " * (1024 * 1024 + 1), 400),
+        ("POST", "/v1/subscriptions", b" " * (1024 * 1024 + 1), 413),
         ("GET", "/v1/nothing", None, 404),
         ("PUT", "/v1/subscriptions", None, 405),
         ("GET", "/v1/subscriptions?limit=251", None, 422),

@@ -11,11 +11,15 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsmgr.manager.daemon.paging import Page, Place, page, page_of_ledger, parse_number
+from wsmgr.manager.daemon.paging import SCANNED, Page, Place, page, page_of_ledger, parse_number
 from wsmgr.manager.model.errors import UsageError
+from wsmgr.manager.runtime.views import gap_view
+from wsmgr.manager.store.rows import GapRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from wsmgr.manager.runtime.views import GapView
 
 
 @frozen
@@ -98,11 +102,70 @@ async def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
         await next_page([], cursor, 1)
 
 
+class Ledger:
+    """Numbered gaps, newest first; counts how often it is read."""
+
+    def __init__(self, count: int) -> None:
+        self.gaps = [gap_view(gap_row(number)) for number in range(count, 0, -1)]
+        self.reads: list[int] = []
+
+    async def read(self, before: int | None, count: int) -> list[GapView]:
+        self.reads.append(count)
+        rows = [gap for gap in self.gaps if before is None or (gap.id or 0) < before]
+        return rows[:count]
+
+
+def gap_row(number: int) -> GapRow:
+    """A gap; one of ten is proved empty."""
+    return GapRow(
+        id=number,
+        subscription_id="a",
+        started_at=1.0,
+        reason="reset",
+        proof="empty" if number % 10 == 0 else None,
+    )
+
+
+async def listed(ledger: Ledger, limit: int, wanted: Callable[[GapView], bool] | None = None) -> list[int]:
+    """Read a whole listing, page after page."""
+    numbers: list[int] = []
+    before: int | None = None
+    while True:
+        found = await page_of_ledger(ledger.read, before=before, limit=limit, wanted=wanted)
+        numbers += [gap.id for gap in found.items]
+        assert len(found.items) <= limit
+        if found.next is None:
+            return numbers
+        before = parse_number(found.next)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", [1, 2, 7, 20, 250])
+async def test_the_pages_of_the_ledger_are_the_whole_ledger_once(limit: int) -> None:
+    """Nothing is left out or repeated where a page ends, and the last page has no cursor."""
+    assert list(range(20, 0, -1)) == await listed(Ledger(20), limit)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", [1, 3, 250])
+async def test_a_filter_of_the_ledger_finds_what_is_rare_and_far_down(limit: int) -> None:
+    """A gap that stands behind thousands that are not wanted is found, and no request reads without end."""
+    ledger = Ledger(4_000)
+    assert list(range(4_000, 0, -10)) == await listed(ledger, limit, lambda gap: gap.proof == "empty")
+    nothing = await page_of_ledger(ledger.read, before=None, limit=limit, wanted=lambda _gap: False)
+    assert ([], str(4_000 - SCANNED + 1)) == (nothing.items, nothing.next)
+
+
+@pytest.mark.anyio
+async def test_without_a_filter_no_more_is_read_than_is_shown() -> None:
+    """`limit=1` costs the database one row, and one that tells whether there are more."""
+    ledger = Ledger(500)
+    await page_of_ledger(ledger.read, before=None, limit=1)
+    assert [2] == ledger.reads
+
+
 def test_the_cursor_of_the_ledger_is_a_number() -> None:
     """Numbered rows need no more than their number."""
-    rows = [Row("9", 0.0), Row("8", 0.0)]
-    assert "8" == page_of_ledger(rows, limit=2).next
-    assert page_of_ledger(rows, limit=3).next is None
     assert (8, None) == (parse_number("8"), parse_number(None))
     for wrong in ("-1", "٣", "x", "", "9" * 19):
         with pytest.raises(UsageError, match="cursor"):

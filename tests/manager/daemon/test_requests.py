@@ -22,11 +22,11 @@ from tests.manager.daemon.conftest import PATIENCE, eventually
 from wsmgr.manager.daemon.api import make_app
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
-from wsmgr.manager.daemon.peer import ROOT, PeerAware, may_act, peer_of, user_at, user_in
+from wsmgr.manager.daemon.peer import ROOT, may_act, user_at, user_in
 from wsmgr.manager.daemon.requesting import GIVEN_UP, VenueRequest, carry_out, read_request
 from wsmgr.manager.daemon.unix_client import DaemonClient
 from wsmgr.manager.manager import Manager
-from wsmgr.manager.model.errors import ManagerClosedError, WsmgrError
+from wsmgr.manager.model.errors import ActionForbiddenError, ManagerClosedError, WsmgrError
 from wsmgr.manager.model.requests import Progress
 from wsmgr.manager.venues.hyperliquid.signing import SecretKey
 
@@ -282,15 +282,15 @@ async def test_a_wrong_request_is_answered_with_what_was_wrong(
 @pytest.mark.anyio
 @pytest.mark.parametrize(("path", "member"), [("/v1/requests", b"payload"), ("/v1/subscriptions", b"params")])
 @pytest.mark.parametrize(
-    ("form", "words"),
+    ("form", "status", "words"),
     [
-        (b"{%s", b"is not JSON"),
-        (b'{"%s":{"a":' + b"[" * 50_000, b"nested too deeply"),
-        (b'{"%s":"' + b"." * 1024 * 1024, b"larger than 1048576 bytes"),
+        (b"{%s", b"400", b"is not JSON"),
+        (b'{"%s":{"a":' + b"[" * 50_000, b"400", b"nested too deeply"),
+        (b'{"%s":"' + b"." * 1024 * 1024, b"413", b"larger than 1048576 bytes"),
     ],
 )
-async def test_a_body_that_cannot_be_read_is_a_400(
-    run_daemon: RunDaemon, path: str, member: bytes, form: bytes, words: bytes
+async def test_a_body_that_cannot_be_read_is_refused(
+    run_daemon: RunDaemon, path: str, member: bytes, form: bytes, status: bytes, words: bytes
 ) -> None:
     """No JSON, nested without end, or larger than anything that is meant."""
     body = form % member
@@ -303,7 +303,7 @@ async def test_a_body_that_cannot_be_read_is_a_400(
             )
             await daemon.ask(client.sendall, head.encode() + body)
             answer = await daemon.ask(lambda: b"".join(iter(lambda: client.recv(65536), b"")))
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.startswith(b"HTTP/1.1 %s " % status)
     assert words in answer
 
 
@@ -411,8 +411,35 @@ async def test_somebody_else_may_ask_and_may_not_act(
 
 
 @pytest.mark.anyio
+async def test_a_preview_has_the_time_that_the_request_gives_it(run_daemon: RunDaemon) -> None:
+    """Where the venue would have to be asked first and cannot be reached, the answer comes all the same."""
+    async with run_daemon(NOWHERE, config=settings()) as daemon:
+        problem = await problem_of(daemon, action(ORDER, preview=True, timeout=0.1))
+    assert (503, "urn:wsmgr:problem:request-not-sent") == (problem["status"], problem["type"])
+    assert "within 0.1 s" in problem["detail"]
+
+
+@pytest.mark.anyio
+async def test_a_forbidden_actions_event_shows_no_key(simulator: SimulatorThread) -> None:
+    """Whoever gives a key for the name of an action does not find it in the events."""
+    body = json.dumps(action({"type": KEY})).encode()
+    scope = {"type": "http", "method": "POST", "path": "/v1/requests", "headers": [], "query_string": b""}
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async with Manager(url=simulator.address.url, config=settings()) as manager:
+        wish = await read_request(Request(scope, receive))
+        with pytest.raises(ActionForbiddenError):
+            await carry_out(manager.engine, wish, Request(scope, receive), Closing())
+        (noted,) = [event for event in await manager.events() if event.kind == "action"]
+    assert KEY[2:20] not in str(noted.detail)
+    assert "forbidden" == noted.detail["outcome"]
+
+
+@pytest.mark.anyio
 async def test_a_server_that_does_not_say_who_asks_lets_nobody_act(simulator: SimulatorThread) -> None:
-    """The same application behind another server, or a hypercorn built in another way, refuses actions."""
+    """The same application behind another server refuses actions."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -426,10 +453,9 @@ async def test_a_server_that_does_not_say_who_asks_lets_nobody_act(simulator: Si
 
     scope = {"type": "http", "method": "POST", "path": "/v1/requests", "headers": [], "query_string": b""}
     async with Manager(url=simulator.address.url, config=settings()) as manager:
-        await PeerAware(make_app(manager.engine), socket.socket)(scope, receive, send)
+        await make_app(manager.engine)(scope, receive, send)
         (noted,) = [event for event in await manager.events() if event.kind == "action"]
     assert ("somebody unknown", "forbidden") == (noted.actor, noted.detail["outcome"])
-    assert peer_of(Request(scope)) is None
     assert 403 == sent[1]["status"]
     assert b"somebody unknown" in sent[2]["body"]
 
@@ -489,7 +515,7 @@ async def test_the_description_has_all_four_answers(run_daemon: RunDaemon) -> No
     schemas = described["components"]["schemas"]
     tags = {schemas[view["$ref"].rpartition("/")[2]]["properties"]["outcome"]["enum"][0] for view in views}
     assert {"answered", "refused", "unknown", "preview"} == tags
-    assert {"200", "400", "403", "422", "429", "503"} == set(path["responses"])
+    assert {"200", "400", "403", "408", "413", "422", "429", "503"} == set(path["responses"])
     body = path["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     assert {"kind", "payload"} == set(schemas[body.rpartition("/")[2]]["required"])
     assert msgspec.json.encode(described)

@@ -16,7 +16,7 @@ from tests.manager.daemon.conftest import eventually
 from wsmgr.actors import Crash, Killed
 from wsmgr.manager.daemon.edge import edge
 from wsmgr.manager.daemon.errors import DaemonUnreachableError, MissingExtraError
-from wsmgr.manager.daemon.server import ApiServerError, listen
+from wsmgr.manager.daemon.listeners import ApiServerError, listen
 from wsmgr.manager.manager import Manager
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def test_a_missing_extra_names_the_command_that_installs_it(
     """Without the extra a user reads what to type, not a traceback."""
     monkeypatch.setitem(sys.modules, "hypercorn", None)
     monkeypatch.setitem(sys.modules, "hypercorn.config", None)
-    monkeypatch.delitem(sys.modules, "wsmgr.manager.daemon.server")
+    for name in ("server", "listeners", "connections"):
+        monkeypatch.delitem(sys.modules, f"wsmgr.manager.daemon.{name}")
     with pytest.raises(MissingExtraError, match=r"hypercorn.*pip install 'wsmgr\[daemon\]'"):
         edge(directory / "s")
 

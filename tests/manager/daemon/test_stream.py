@@ -24,8 +24,9 @@ from tests.manager.daemon.conftest import (
 from wsmgr.manager.daemon import server
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
-from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
+from wsmgr.manager.daemon.message_stream import MessageStream, StreamOptions
 from wsmgr.manager.model.message import Message
+from wsmgr.manager.model.returning import Cursor
 from wsmgr.manager.runtime.lines import STOPPING
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ async def test_unsubscribing_ends_every_stream_and_says_so(
 
 async def test_nothing_is_said_to_a_reader_that_has_gone(run_daemon: RunDaemon) -> None:
     """The end of a stream whose reader disconnected is silent, and gives the hold back."""
-    said: list[str] = []
+    said: list[tuple[str, bool | None]] = []
 
     async def receive() -> Any:
         await anyio.wait_all_tasks_blocked()
@@ -201,14 +202,17 @@ async def test_nothing_is_said_to_a_reader_that_has_gone(run_daemon: RunDaemon) 
 
     async def send(message: Any) -> None:
         await anyio.lowlevel.checkpoint()
-        said.append(message["type"])
+        said.append((message["type"], message.get("more_body")))
 
     async with run_daemon("ws://127.0.0.1:9/ws") as daemon:
         handle = await daemon.manager.subscribe("l2Book", coin="BTC", wait="none", events=True)
-        stream = MessageStream(handle, bytes, options=StreamOptions(events=True), closing=Closing())
+        stream = MessageStream(
+            handle, bytes, options=StreamOptions(events=True), closing=Closing(), place=Cursor(0, 0)
+        )
         await stream({"type": "http"}, receive, send)
         assert [] == daemon.entry(handle.id).buffers
-    assert ["http.response.start"] == said
+    assert ("http.response.start", None) == said[0]
+    assert {("http.response.body", True)} == set(said[1:])
 
 
 @pytest.mark.parametrize("raw", [False, True])

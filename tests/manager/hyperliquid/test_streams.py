@@ -12,6 +12,7 @@ from wsmgr import (
     FeedNotFoundError,
     Hyperliquid,
     Inbox,
+    Message,
     ParameterError,
     RejectedError,
     SubscriptionClosedError,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import StartSimulator
 
-    from wsmgr import Message
     from wsmgr.manager.model.subscription_type import SubscriptionType
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
 
@@ -211,6 +211,8 @@ async def test_events_come_among_the_messages_for_who_asks(simulator: SimulatorT
             simulator.kill()
             seen = [type(item).__name__ async for item in until(queue, "Resumed")]
             after: Any = await queue.get()
+            while not isinstance(after, Message):
+                after = await queue.get()
     assert "Interrupted" in seen
     assert "BTC" == after.data[0]["coin"]
 

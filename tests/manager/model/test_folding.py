@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
-from tests.manager.model.world import Reader, World, asked, data, end_acknowledged, ended, socket_of
+from tests.manager.model.world import Reader, World, asked, data, end_acknowledged, ended, socket_of, stage_of
 
-from wsmgr.manager.model import moving, progress
-from wsmgr.manager.model.connection import ACK_DEADLINE, Connection, Phase
+from wsmgr.manager.model import progress, sides
+from wsmgr.manager.model.connection import ACK_DEADLINE, Connection, Phase, Purpose, Stage
 from wsmgr.manager.model.continuity import Gap, Resumed
 from wsmgr.manager.model.effects import CloseConnection, Subscribe, Unsubscribe
 from wsmgr.manager.model.folding import FOLD_AFTER
@@ -132,8 +132,8 @@ def test_a_tight_quota_is_kept_while_streams_move(wishes: list[Atom], keep: st.D
         assert connection.members[wire_key].connection is connection
 
 
-def test_a_stream_delivers_from_the_old_side_until_the_new_one_has_proved() -> None:
-    """Make before break: at no moment is it without a side."""
+def test_a_stream_delivers_from_the_old_side_until_the_new_one_goes_on_where_it_is() -> None:
+    """Make before break: at no moment is it without a side, and every frame comes once."""
     world, book, old, other = two_books()
     reader = Reader()
     world.registry.hold(book, reader.buffer)
@@ -143,9 +143,10 @@ def test_a_stream_delivers_from_the_old_side_until_the_new_one_has_proved() -> N
     world.deliver(book, data(B, book.key, 1))
     progress.acknowledged(world.registry, other, book.key, already=False, now=world.now, wall=world.wall)
     world.deliver(book, data(B, book.key, 2))
-    assert (old, State.LIVE) == (book.connection, book.state)
     world.dispatcher(other)([data(B, book.key, 3), data(B, book.key, 4)])
-    assert (other, State.LIVE, None) == (book.connection, book.state, book.move)
+    assert (old, State.LIVE, Stage.ON_TRIAL) == (book.connection, book.state, stage_of(book))
+    world.deliver(book, data(B, book.key, 3))
+    assert (other, State.LIVE, None) == (book.connection, book.state, stage_of(book))
     world.dispatcher(old)([data(B, book.key, 5)])
     assert 1 == old.late
     plan = world.look()
@@ -183,8 +184,8 @@ def test_a_move_is_taken_back_when_a_side_is_lost(side: str) -> None:
     assert [B] == asked(world.look())
     lost = old if side == "old" else other
     world.cut(lost)
-    assert (None, old, False) == (book.move, book.connection, old.leaving)
-    assert {} == other.arrivals
+    assert (None, old, False) == (book.second, book.connection, old.leaving)
+    assert {} == other.seconds
     world.open_all()
     if side == "old":
         progress.acknowledged(world.registry, other, book.key, already=False, now=world.now, wall=world.wall)
@@ -201,7 +202,7 @@ def test_a_move_without_a_proof_is_taken_back_and_tried_again_later() -> None:
     world.look()
     world.now += ACK_DEADLINE
     plan = world.look()
-    assert (None, old) == (book.move, book.connection)
+    assert (None, old) == (book.second, book.connection)
     assert [B] == ended(plan)
     end_acknowledged(world, other, B)
     settle(world, 2 * FOLD_AFTER)
@@ -216,8 +217,8 @@ def test_a_refused_move_leaves_the_stream_where_it_is() -> None:
     world.look()
     claim = other.claim_of(book.key)
     assert claim is not None
-    progress.refused_claim(world.registry, other, claim, "no")
-    assert (None, old, State.LIVE) == (book.move, book.connection, book.state)
+    progress.refused_claim(world.registry, other, claim, "no", now=world.now)
+    assert (None, old, State.LIVE) == (book.second, book.connection, book.state)
     assert other.claim_of(book.key) is None
 
 
@@ -242,7 +243,7 @@ def test_nothing_moves_before_it_has_fitted_for_a_minute() -> None:
     settle(world, FOLD_AFTER - 1.0)
     third = world.make_live(atom(BOOK, coin="A", depth=10))
     settle(world, FOLD_AFTER)
-    assert (old, None) == (book.connection, book.move)
+    assert (old, None) == (book.connection, book.second)
     world.registry.end(third, by="test", now=world.now)
     settle(world, FOLD_AFTER + 20.0)
     assert 1 == len([each for each in world.venue.connections if not each.empty])
@@ -278,7 +279,7 @@ def test_nothing_moves_to_a_connection_where_late_frames_may_still_pass_for_its_
     world.now += FOLD_AFTER + 20.0
     claim.deadline = world.now + 1.0
     world.look()
-    assert (None, old) == (book.move, book.connection)
+    assert (None, old) == (book.second, book.connection)
     progress.end_acknowledged(world.registry, other, claim.key, now=world.now)
     settle(world, FOLD_AFTER)
     assert other is book.connection
@@ -304,7 +305,7 @@ def test_what_comes_while_a_connection_empties_goes_elsewhere() -> None:
     world.now += FOLD_AFTER
     world.origin.silent_until = world.now + 5.0
     world.look()
-    assert (other, {}) == (book.move and book.move.to, other.unsettled)
+    assert (other, {}) == (book.second and book.second.connection, other.unsettled)
     variant = world.keep(atom(BOOK, coin="C", depth=10))
     third = world.keep(atom(BOOK, coin="A", depth=10))
     world.look()
@@ -336,10 +337,10 @@ def test_a_second_fold_waits_until_no_stream_is_on_its_way() -> None:
     world.now += FOLD_AFTER
     world.origin.silent_until = world.now + 5.0
     world.look()
-    assert [True, True] == [entry.move is not None for entry in third]
+    assert [True, True] == [entry.second is not None for entry in third]
     world.registry.end(third[1], by="test", now=world.now)
     world.look()
-    assert [None] * 3 == [entry.move for entry in second]
+    assert [None] * 3 == [entry.second for entry in second]
     settle(world, 3 * FOLD_AFTER)
     assert {State.LIVE} == {entry.state for entry in (*second, third[0])}
     assert 2 == len(world.venue.connections)
@@ -352,9 +353,9 @@ def test_a_frame_that_comes_before_the_stream_was_asked_for_proves_nothing() -> 
     world.now += FOLD_AFTER
     world.origin.silent_until = world.now + 5.0
     world.look()
-    assert book.wire_key in other.arrivals
+    assert book.wire_key in other.seconds
     world.dispatcher(other)([data(A, world.key(A))])
-    assert (old, True, 1) == (book.connection, book.move is not None, other.unrouted)
+    assert (old, True, 1) == (book.connection, book.second is not None, other.unrouted)
     settle(world, 10.0)
     assert (other, State.LIVE) == (book.connection, book.state)
     assert other.claim_of(book.key) is not None
@@ -392,10 +393,10 @@ def test_a_connection_to_which_streams_are_moving_is_not_emptied() -> None:
     serve(world)
     world.now += FOLD_AFTER
     world.look()
-    assert book.wire_key in other.arrivals
+    assert book.wire_key in other.seconds
     world.now += FOLD_AFTER
-    assert book.move is not None
-    book.move.deadline = world.now + 1.0
+    assert book.second is not None
+    book.second.deadline = world.now + 1.0
     world.look()
     assert not other.leaving
     assert old.leaving
@@ -415,7 +416,7 @@ def test_candles_admit_what_may_be_missing_between_the_sides_and_stay_open_to_wh
     _ = variant
     old = bars.connection
     to = next(each for each in world.venue.connections if each is not old)
-    moving.begin(world.registry, bars, to, why="test")
+    sides.begin(world.registry, bars, to, Purpose.MOVE, why="test")
     world.look()
     progress.acknowledged(world.registry, to, bars.key, already=False, now=world.now, wall=world.wall)
     assert (to, 1, False) == (bars.connection, bars.counters.gaps, bars.first)
@@ -429,7 +430,7 @@ def test_a_stream_is_never_folded_onto_another_host() -> None:
     world, book, old, _ = two_books()
     old.host = "elsewhere"
     settle(world, 5 * FOLD_AFTER)
-    assert (old, None) == (book.connection, book.move)
+    assert (old, None) == (book.connection, book.second)
 
 
 @pytest.mark.parametrize(("limit", "folded"), [(3, True), (2, False)])

@@ -1,12 +1,12 @@
 """A small world for the tests: a registry with one venue, a clock that only the test moves, and scripted frames.
 
-A scripted frame is text: `data|<wire key>|<truth>|<number>`, `ack|subscribe|<key>`, ... The wire key is what the client can
+A scripted frame is text: `data|<wire key>|<truth>|<numbers>`, `ack|subscribe|<key>`, ... The wire key is what the client can
 read of a data frame; the truth is the subscription key that it belongs to, which only the test looks at.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import define, field
 from tests.manager.model.catalog import CATALOG
@@ -19,6 +19,7 @@ from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.effects import Subscribe, Unsubscribe
 from wsmgr.manager.model.fact import Note
 from wsmgr.manager.model.frame import Ack, Data, Frame, Pong, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.model.items import Item
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.reconciliation import Plan, reconcile
@@ -28,7 +29,8 @@ from wsmgr.manager.model.subscription_key import format_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsmgr.manager.model.subscription import Entry
+    from wsmgr.manager.model.connection import Stage
+    from wsmgr.manager.model.subscription import Entry, State
     from wsmgr.manager.model.subscription_type import Atom
 
 WALL = 1_000_000.0
@@ -36,18 +38,28 @@ WALL = 1_000_000.0
 URLS = {"api": "ws://venue/ws"}
 
 
-def data(atom: Atom, key: str, number: int = 0) -> bytes:
-    """A data frame of the stream `key`."""
-    return f"data|{atom.wire_key}|{key}|{number}".encode()
+def data(atom: Atom, key: str, *numbers: int) -> bytes:
+    """A data frame of the stream `key` with some items; without any, with the number 0."""
+    return frame("data", atom, key, numbers or (0,))
+
+
+def frame(kind: Literal["data", "snapshot"], atom: Atom, key: str, numbers: Sequence[int]) -> bytes:
+    """A frame of the stream `key` with these items."""
+    return f"{kind}|{atom.wire_key}|{key}|{','.join(map(str, numbers))}".encode()
+
+
+def numbers_of(messages: Sequence[Message]) -> list[int]:
+    """The numbers of the items in what consumers see of messages."""
+    return [int(item.raw) for message in messages for item in items(message.data.encode())]
 
 
 def classify(raw: bytes) -> Frame:
     """Say what a scripted frame is, as a dialect does."""
     match raw.decode().split("|"):
-        case ["data", wire_key, _, _]:
-            return Data(wire_key)
-        case ["snapshot", wire_key, _, _]:
-            return Data(wire_key, snapshot=True)
+        case ["data", wire_key, _, numbers]:
+            return Data(wire_key, venue_time=_time(wire_key, numbers))
+        case ["snapshot", wire_key, _, numbers]:
+            return Data(wire_key, venue_time=_time(wire_key, numbers), snapshot=True)
         case ["ack", ("subscribe" | "unsubscribe") as method, key]:
             return Ack(method, *_named(key))
         case ["already", key]:
@@ -62,9 +74,30 @@ def classify(raw: bytes) -> Frame:
             return Unroutable("unparsed")
 
 
+def _time(wire_key: str, numbers: str) -> float | None:
+    """The venue's time of a frame: of a book its number, of anything else none."""
+    return float(numbers) if wire_key.startswith("book:") else None
+
+
 def _named(key: str) -> tuple[str, dict[str, object]]:
     _, type_name, params = parse_key(key)
     return type_name, CATALOG[type_name].canonical(params)
+
+
+def items(raw: bytes) -> list[Item]:
+    """The items of a scripted frame, or of frames end to end: the numbers, `data|fills:u1|<key>|1,2,3`."""
+    return [
+        Item(number, None, number.encode())
+        for part in raw.decode().split("+")
+        for number in part.split("|")[3].split(",")
+        if number
+    ]
+
+
+def with_items(raw: bytes, kept: Sequence[Item]) -> bytes:
+    """A scripted frame with some of its items."""
+    parts = raw.decode().split("|")
+    return "|".join([*parts[:3], ",".join(item.raw.decode() for item in kept)]).encode()
 
 
 def join(frames: Sequence[bytes]) -> bytes:
@@ -114,18 +147,30 @@ class World:
     quotas: Quotas = field(factory=Quotas)
     now: float = 0.0
     notes: list[Note] = field(factory=list)
+    dated_notes: list[tuple[float, Note]] = field(factory=list)
     registry: Registry = field(init=False)
     origin: Origin = field(init=False)
     venue: Venue = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.registry = Registry(note=self.notes.append)
+        self.registry = Registry(note=self._note)
         self.origin = Origin("venue", self.quotas)
         self.venue = self.add_venue("v")
 
+    def _note(self, note: Note) -> None:
+        self.notes.append(note)
+        self.dated_notes.append((self.now, note))
+
     def add_venue(self, name: str) -> Venue:
         """Another venue of the same origin."""
-        venue = Venue(name, self.origin, decode=bytes.decode, compose=lambda _: join)
+        venue = Venue(
+            name,
+            self.origin,
+            decode=bytes.decode,
+            compose=lambda _: join,
+            read_items=lambda _, raw: items(raw),
+            with_items=lambda _, raw, kept: with_items(raw, kept),
+        )
         self.registry.venues[name] = venue
         return venue
 
@@ -153,7 +198,7 @@ class World:
 
     def look(self, venue: Venue | None = None) -> Plan:
         """Decide what is to be done now."""
-        return reconcile(self.registry, venue or self.venue, now=self.now, urls=URLS)
+        return reconcile(self.registry, venue or self.venue, now=self.now, wall=self.wall, urls=URLS)
 
     def open_all(self) -> None:
         """Let every connection that has no socket get one."""
@@ -232,6 +277,16 @@ def socket_of(entry: Entry) -> Connection:
     """The connection on which it sits."""
     assert entry.connection is not None
     return entry.connection
+
+
+def state_of(entry: Entry) -> State:
+    """How far it has come: asked anew each time."""
+    return entry.state
+
+
+def stage_of(entry: Entry) -> Stage | None:
+    """How far its second side has come, if it has one."""
+    return None if entry.second is None else entry.second.stage
 
 
 def end(world: World, entry: Entry) -> Connection:

@@ -28,7 +28,7 @@ from wsmgr.manager.runtime.callbacks import CallbackConsumer
 from wsmgr.manager.runtime.caretaker import RETRIES
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
-from wsmgr.manager.runtime.dialer import Dialer, DialWanted
+from wsmgr.manager.runtime.dialer import Dialer, DialWanted, Look, tell
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.keeper import Keeper
 from wsmgr.manager.runtime.ledger import Ledger
@@ -332,7 +332,7 @@ async def test_who_asked_a_dialer_that_crashed_need_not_ask_the_next_one(
             await world.subscribe(f"C{number}")
         await anyio.sleep(1.0)
         assert 10 * [ConnectionState.DIALLING] == world.states()
-        assert lost == [DialWanted("v0-1", 1)]
+        assert lost == [Look()]
         (event,) = world.events("dialer_failed")
         assert ("dialer:hyperliquid:v0", "Bug: the first message") == (event.actor, event.detail["error"])
 
@@ -398,7 +398,7 @@ async def test_a_wish_that_came_too_late_keeps_nobody_from_dialling() -> None:
     async with running(World(connect=first_alone)) as world:
         await world.subscribe("C1")
         await settle(lambda: [ConnectionState.READY] == world.states())
-        world.dialer.cast(DialWanted("v0-1", 0))
+        tell(world.context, world.context.venues["v0"].origin, DialWanted("v0-1", 0))
         await world.subscribe("C2")
         await anyio.sleep(20.0)
         assert 1 == world.connections()[0].dials

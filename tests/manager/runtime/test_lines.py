@@ -55,6 +55,10 @@ GAP_DOCUMENT = {
     "missing": None,
     "attempts": 0,
     "healed_by": None,
+    "proof": None,
+    "open_because": None,
+    "venue_seq_from": None,
+    "venue_seq_to": None,
 }
 
 

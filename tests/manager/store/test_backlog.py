@@ -36,55 +36,26 @@ def test_batches_come_in_order_and_stay_until_they_are_written() -> None:
     assert entries[2:] == backlog.first(2)
 
 
-def test_the_oldest_that_nobody_waits_for_goes_first() -> None:
-    """A caller's commit is never given up for a counter."""
-    backlog = Backlog(2)
-    call, cast, newer = waiting(called=True), waiting(), waiting(called=True)
-    backlog.add(call)
-    backlog.add(cast)
-
-    assert cast is backlog.add(newer)
-    assert ([call, newer], 1) == (backlog.first(9), backlog.given_up)
-
-
-def test_a_new_call_is_refused_where_all_the_others_are_calls() -> None:
-    """Who came first is served first."""
-    backlog = Backlog(1)
-    first, second = waiting(called=True), waiting(called=True)
-    backlog.add(first)
-
-    assert second is backlog.add(second)
-    assert ([first], 0) == (backlog.first(9), backlog.given_up)
-
-
-def test_callers_withdraw_and_casts_stay() -> None:
-    """Those who came before the time given; or all of them."""
+def test_a_caller_that_waited_too_long_is_withdrawn_and_what_nobody_waits_for_stays() -> None:
+    """Its answer is no, so it must not be written later."""
     backlog = Backlog(10)
-    early, cast, late = waiting(1.0, called=True), waiting(1.0), waiting(2.0, called=True)
-    for entry in (early, cast, late):
+    old, nobodys, young = waiting(1.0, called=True), waiting(1.0), waiting(3.0, called=True)
+    for entry in (old, nobodys, young):
         backlog.add(entry)
 
-    assert [early] == backlog.withdraw(2.0)
-    assert [late] == backlog.withdraw()
-    assert [cast] == backlog.first(9)
+    assert [old] == backlog.withdraw(before=2.0)
+    assert [nobodys, young] == backlog.first(9)
+    assert [young] == backlog.withdraw()
+    assert [nobodys] == backlog.first(9)
 
 
-def test_what_was_given_up_is_told_once() -> None:
-    """The next report counts anew."""
-    backlog = Backlog(1)
-    for _ in range(3):
-        backlog.add(waiting())
-
-    assert (2, 0) == (backlog.forget_given_up(), backlog.forget_given_up())
-
-
-@given(calls=st.lists(st.booleans(), max_size=30), limit=st.integers(1, 5))
-def test_the_bound_holds_and_nothing_vanishes(calls: list[bool], limit: int) -> None:
-    """Each commit is waiting, or was returned as the one that had to go."""
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 10))
+def test_the_bound_holds_and_what_there_is_room_for_is_kept_in_order(called: list[bool], limit: int) -> None:
+    """Whatever comes, no more than the bound waits, and who is left out is told."""
     backlog = Backlog(limit)
-    entries = [waiting(called=called) for called in calls]
+    entries = [waiting(number, called=each) for number, each in enumerate(called)]
 
-    gone = [loser for entry in entries if (loser := backlog.add(entry)) is not None]
+    taken = [backlog.add(entry) for entry in entries]
 
-    assert len(backlog) <= limit
-    assert {id(entry) for entry in entries} == {id(entry) for entry in [*backlog.first(99), *gone]}
+    assert entries[:limit] == backlog.first(100)
+    assert [True] * min(limit, len(entries)) + [False] * (len(entries) - limit) == taken

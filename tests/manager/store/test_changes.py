@@ -9,18 +9,23 @@ import attrs
 import pytest
 
 from wsmgr.manager.store.changes import (
+    FLUSHED,
+    SILENT,
     AddEvent,
     AddGap,
     AddSamples,
     Change,
-    CloseGap,
     CloseSubscription,
     DeleteSubscription,
+    Mark,
     PutMetrics,
     PutSubscription,
+    Unmark,
     apply,
+    mark_first,
 )
 from wsmgr.manager.store.queries import (
+    flushed_at,
     get_metrics,
     get_subscription,
     last_event_id,
@@ -28,6 +33,7 @@ from wsmgr.manager.store.queries import (
     list_events,
     list_gaps,
     list_samples,
+    silent_since,
 )
 from wsmgr.manager.store.rows import EventRow, GapRow, MetricsRow, Resolution, SampleRow
 
@@ -147,19 +153,27 @@ def test_samples_of_one_interval_add_up(database: Database) -> None:
 
 
 def test_a_gap_gets_a_number_and_is_closed_by_it(database: Database) -> None:
-    """The ledger holds the gap while it is open, and how it ended afterwards."""
+    """The ledger holds the gap while it is open, and how it ended and what proved it whole afterwards."""
     gap = GapRow(subscription_id="a", connection="c1", started_at=10.0, reason="connection lost")
     (number,) = write(database, AddGap(gap))
     assert number is not None
-
-    write(
-        database,
-        CloseGap(id=number, ended_at=12.0, duration_seconds=2.5, missing=3, attempts=2, healed_by="query"),
-    )
-
     closed = attrs.evolve(
-        gap, id=number, ended_at=12.0, duration_seconds=2.5, missing=3, attempts=2, healed_by="query"
+        gap,
+        id=number,
+        ended_at=12.0,
+        duration_seconds=2.5,
+        missing=3,
+        attempts=2,
+        healed_by="query",
+        proof="filled",
+        open_because="one page was refused",
+        venue_seq_from=7,
+        venue_seq_to=9,
+        healed_items=3,
     )
+
+    write(database, AddGap(closed))
+
     assert [closed] == list_gaps(database)
 
 
@@ -215,3 +229,20 @@ def test_a_value_that_cannot_be_is_refused_when_the_row_is_made(
     """The mistake shows where it is made, not in the writer."""
     with pytest.raises(ValueError, match=r"level|kind|message_count|subscription_id"):
         row(**values)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_mark_is_replaced_and_removed(database: Database) -> None:
+    """Each by its name; those of streams are told apart from the one of all."""
+    write(database, Mark(FLUSHED, 5.0), Mark(f"{SILENT}a", 1.0), Mark(f"{SILENT}b", 2.0))
+    write(database, Mark(FLUSHED, 4.0), Mark(f"{SILENT}a", 3.0), Unmark(f"{SILENT}b"), Unmark(f"{SILENT}c"))
+
+    assert (4.0, {"a": 3.0}) == (flushed_at(database), silent_since(database))
+
+
+def test_the_first_mark_replaces_nothing(database: Database) -> None:
+    """It is for a database that has none."""
+    for at in (5.0, 6.0):
+        with database.transaction():
+            mark_first(database, FLUSHED, at)
+
+    assert 5.0 == flushed_at(database)

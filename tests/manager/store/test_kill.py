@@ -36,6 +36,12 @@ def row(name):
         subscribed_at=1.0, updated_at=1.0,
     )
 
+class Nothing:
+    waits = False
+    facts = counters = desired = tuple
+    def written(self): pass
+    def collect_all(self): pass
+
 async def subscribe(ref, worker):
     for number in range(100_000):
         name = f"{worker}-{number}"
@@ -51,7 +57,7 @@ async def main():
     directory = StateDirectory(sys.argv[1])
     with directory.locked():
         recovery = recover(directory)
-        spec = ChildSpec("writer", lambda: Writer(recovery.database, desired=directory.desired))
+        spec = ChildSpec("writer", lambda: Writer(recovery.database, Nothing(), directory=directory))
         async with Supervisor([spec]) as supervisor, anyio.create_task_group() as group:
             ref = supervisor.which_children()[0].ref
             for worker in range(4):

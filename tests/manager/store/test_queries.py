@@ -10,7 +10,6 @@ from wsmgr.manager.store.changes import (
     AddEvent,
     AddGap,
     AddSamples,
-    CloseGap,
     CloseSubscription,
     PutMetrics,
     PutSubscription,
@@ -123,9 +122,8 @@ def test_open_gaps_are_found(database: Database) -> None:
         apply(
             database,
             [
-                AddGap(GapRow(id=1, subscription_id="a", started_at=1.0, reason="lost")),
+                AddGap(GapRow(id=1, subscription_id="a", started_at=1.0, ended_at=2.0, reason="lost")),
                 AddGap(GapRow(id=2, subscription_id="a", started_at=2.0, reason="lost")),
-                CloseGap(id=1, ended_at=2.0, duration_seconds=1.0),
             ],
         )
 

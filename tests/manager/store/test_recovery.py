@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from wsmgr.manager.model.errors import StateDirectoryError
+from wsmgr.manager.store import rebuilding, schema
 from wsmgr.manager.store import recovery as recovery_module
-from wsmgr.manager.store import schema
 from wsmgr.manager.store.changes import PutMetrics, PutSubscription, apply
 from wsmgr.manager.store.desired import DesiredSubscription, read_desired, write_desired
 from wsmgr.manager.store.errors import DatabaseVersionError
 from wsmgr.manager.store.queries import get_metrics, list_subscriptions
 from wsmgr.manager.store.recovery import Found, Recovery, Source, decide, in_memory, recover, start_fresh
 from wsmgr.manager.store.rows import MetricsRow
+from wsmgr.manager.store.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from wsmgr.manager.store.state_directory import StateDirectory
+    from types import ModuleType
 
     from .conftest import MakeSubscription
 
@@ -123,9 +126,17 @@ def test_without_a_database_the_copy_decides(used: StateDirectory, loss: Callabl
         assert (aside, b"x" * 5000) == (recovery.moved_aside, aside.read_bytes())
 
 
-@pytest.mark.parametrize("step", ["apply", "move_aside", "sync_directory", "write_desired"])
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [
+        (rebuilding, "apply"),
+        (rebuilding, "move_aside"),
+        (rebuilding, "sync_directory"),
+        (recovery_module, "write_desired"),
+    ],
+)
 def test_a_recovery_that_dies_halfway_is_done_again(
-    used: StateDirectory, monkeypatch: pytest.MonkeyPatch, step: str
+    used: StateDirectory, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
 ) -> None:
     """A second crash during a start, wherever it comes, never leaves a whole and empty database behind."""
 
@@ -134,7 +145,7 @@ def test_a_recovery_that_dies_halfway_is_done_again(
 
     damage(used.database)
     with monkeypatch.context() as patch:
-        patch.setattr(recovery_module, step, die)
+        patch.setattr(module, step, die)
         with pytest.raises(StateDirectoryError, match=r"cannot be written: .*No space"):
             recover(used)
 
@@ -249,3 +260,101 @@ def test_a_state_in_memory_is_empty_and_writable(subscription: MakeSubscription)
         apply(recovery.database, [PutSubscription(subscription())])
 
     assert ["a"] == ids(recovery)
+
+
+def tear_log(directory: StateDirectory) -> None:
+    """Cut the write-ahead log of a killed manager in the middle of its last commit."""
+    log = directory.database.with_name("wsmgr.db-wal")
+    os.truncate(log, log.stat().st_size - 2000)
+
+
+@pytest.fixture
+def killed(used: StateDirectory, tmp_path: Path, subscription: MakeSubscription) -> StateDirectory:
+    """The directory as a manager leaves it that is killed: its last two commits are in the write-ahead log alone."""
+    recovery = recover(used, now=2.0)
+    for name in ("second", "third"):
+        with recovery.database.transaction():
+            apply(recovery.database, [PutSubscription(subscription(name))])
+    left = StateDirectory(tmp_path / "killed")
+    left.prepare()
+    for name in (*NAMES, "wsmgr.db-wal"):
+        shutil.copy(used.path / name, left.path / name)
+    recovery.database.close()
+    return left
+
+
+def test_what_is_in_the_log_of_a_killed_manager_is_there(killed: StateDirectory) -> None:
+    """An acknowledged commit is in the log, and in the file later."""
+    assert ["held", "kept", "second", "third"] == ids(recover(killed))
+
+
+def test_a_log_that_is_torn_costs_the_commit_that_was_never_acknowledged(killed: StateDirectory) -> None:
+    """Everything before it is whole: the database is used, and nothing is moved aside."""
+    tear_log(killed)
+
+    recovery = recover(killed)
+
+    assert (Source.DATABASE, None) == (recovery.source, recovery.moved_aside)
+    assert ["held", "kept", "second"] == ids(recovery)
+
+
+@pytest.mark.parametrize("name", ["wsmgr.db", "desired.json", "state.json"])
+def test_a_directory_in_the_place_of_a_file_is_refused_and_left_alone(
+    used: StateDirectory, name: str
+) -> None:
+    """Not ours to move; where the database can do without it, it is said that it cannot be written."""
+    path = used.path / name
+    path.unlink()
+    (path / "somebodys").mkdir(parents=True)
+
+    if name == "state.json":
+        # It stands, and that is all that it is for.
+        assert ["held", "kept"] == ids(recover(used))
+    else:
+        with pytest.raises(StateDirectoryError, match=name):
+            recover(used)
+    assert (path / "somebodys").is_dir()
+
+
+def test_an_empty_file_under_a_marker_without_a_copy_is_refused(used: StateDirectory) -> None:
+    """It is what a crash of the file system leaves, and no first start."""
+    empty(used.database)
+    used.desired.unlink()
+    before = contents(used)
+
+    with pytest.raises(StateDirectoryError, match=r"missing.*`wsmgr db init --fresh`"):
+        recover(used)
+
+    assert before == contents(used)
+
+
+@pytest.mark.parametrize("spoil", [damage, empty, Path.unlink])
+def test_both_damaged_is_refused_with_the_way_out(
+    used: StateDirectory, spoil: Callable[[Path], None]
+) -> None:
+    """Nothing is changed, and the message says what can be done; after it the next start is empty."""
+    spoil(used.database)
+    damage(used.desired)
+    before = contents(used)
+
+    with pytest.raises(StateDirectoryError, match=r"desired\.json.*`wsmgr db init --fresh`"):
+        recover(used)
+
+    assert before == contents(used)
+    start_fresh(used)
+    assert Source.NEW is recover_and_close(used)
+
+
+def test_a_copy_of_an_older_wsmgr_is_read(used: StateDirectory) -> None:
+    """It does not say on how many sockets, nor whether on its own: one, shared."""
+    used.database.unlink()
+    document = json.loads(used.desired.read_bytes())
+    for one in document["subscriptions"]:
+        del one["redundancy"], one["dedicated"]
+    used.desired.write_text(json.dumps(document))
+
+    recovery = recover(used)
+
+    (row,) = list_subscriptions(recovery.database)
+    recovery.database.close()
+    assert ("kept", 4, 1, False) == (row.id, row.epoch, row.redundancy, row.dedicated)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BROKEN = Migration(
-    number=2,
+    number=schema.VERSION + 1,
     what="breaks halfway",
     sql="CREATE TABLE more (a); INSERT INTO more VALUES (1); INSERT INTO missing VALUES (1);",
 )
@@ -75,5 +75,9 @@ def test_an_older_file_is_copied_before_it_is_migrated(
     version = before.execute("PRAGMA user_version").fetchone()[0]
     before.close()
     assert ((more.number,), more.number) == (newer.migrated, version_of(newer.tables))
-    assert ("wsmgr.db.before-2-19700101T000000Z", [("written before",)], 1) == (copy.name, kept, version)
+    assert (f"wsmgr.db.before-{more.number}-19700101T000000Z", [("written before",)], more.number - 1) == (
+        copy.name,
+        kept,
+        version,
+    )
     newer.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from wsmgr.manager.model.errors import StateDirectoryError
+from wsmgr.manager.store import state_directory
 from wsmgr.manager.store.state_directory import SOCKET_PATH_BYTES, StateDirectory, default_state_directory
 
 HOLD = """
@@ -148,3 +149,57 @@ def test_a_socket_path_that_is_too_long_falls_back_to_the_runtime_directory(tmp_
     assert (path, False) == (long.socket(runtime), path == other.socket(runtime))
     assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
     assert f"/tmp/wsmgr-{os.getuid()}" == str(long.socket({}).parent)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give things away")
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_a_directory_of_another_user_is_refused_whatever_its_mode(tmp_path: Path, mode: int) -> None:
+    """Root can use it, and its owner would own the state of root's daemon."""
+    path = tmp_path / "planted"
+    path.mkdir()
+    path.chmod(mode)
+    os.chown(path, 54321, -1)
+
+    with pytest.raises(StateDirectoryError, match="owner 54321"):
+        StateDirectory(path).prepare({})
+    assert mode == stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("whose", ["a link", "another user's"])
+def test_a_directory_that_others_could_write_to_is_not_narrowed_over_what_they_left(
+    tmp_path: Path, whose: str
+) -> None:
+    """A database or a link that somebody else has put there is not taken for ours."""
+    path = tmp_path / "wide"
+    path.mkdir()
+    path.chmod(0o777)
+    planted = path / "wsmgr.db"
+    if whose == "a link":
+        planted.symlink_to(tmp_path / "elsewhere")
+    else:
+        if os.geteuid() != 0:
+            pytest.skip("needs root to give a file away")
+        planted.touch()
+        os.chown(planted, 54321, -1)
+
+    with pytest.raises(StateDirectoryError, match="others' files"):
+        StateDirectory(path).prepare({})
+    assert 0o777 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_link_in_the_place_of_the_last_resort_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /tmp anybody can make one; its owner could turn it elsewhere later."""
+    last = tmp_path / "last"
+    own = tmp_path / "own"
+    own.mkdir(mode=0o700)
+    last.symlink_to(own)
+    monkeypatch.setattr(state_directory, "_last_resort", lambda: last)
+    long = StateDirectory(tmp_path / ("d" * 100) / "one")
+
+    with pytest.raises(StateDirectoryError, match=str(last)):
+        long.prepare({})
+    last.unlink()
+    long.prepare({})
+    assert 0o700 == stat.S_IMODE(last.stat().st_mode)

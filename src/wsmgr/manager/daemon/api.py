@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from wsmgr.manager.daemon import openapi
 from wsmgr.manager.daemon.answers import refusal
 from wsmgr.manager.daemon.closing import Closing
+from wsmgr.manager.daemon.control_routes import control_router
 from wsmgr.manager.daemon.problem import problem_of, problem_of_bug, problem_of_http
 from wsmgr.manager.daemon.request_routes import request_router
 from wsmgr.manager.daemon.status_routes import status_router
@@ -33,7 +34,8 @@ def make_app(engine: Engine, closing: Closing | None = None) -> FastAPI:
     app.include_router(subscription_router(engine, closing))
     app.include_router(metrics_router(engine))
     app.include_router(request_router(engine, closing))
-    app.include_router(status_router(engine))
+    app.include_router(status_router(engine, closing))
+    app.include_router(control_router(engine))
     app.add_exception_handler(WsmgrError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

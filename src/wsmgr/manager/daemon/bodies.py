@@ -1,18 +1,30 @@
-"""Bodies: what a request brings, read within a limit and decoded."""
+"""Bodies: what a request brings, read within limits and decoded.
+
+The limits count what really comes, whatever length a request declares and whether it declares any. A client that sends too much
+is heard out for a while: one that is cut off in the middle of sending sees a broken connection, and no answer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
+import anyio
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from wsmgr.manager.daemon.problem import BadRequestError
+from wsmgr.manager.daemon.problem import BadRequestError, TooLargeError, TooSlowError
 from wsmgr.manager.model.errors import UsageError
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+"""A batch of a thousand orders is a tenth of it."""
+MAX_HEARD_BYTES: Final = 8 * MAX_BODY_BYTES
+"""How much of a body is passed over before its client is cut off."""
+BODY_TIMEOUT: Final = 10.0
+"""Seconds for a whole body: it comes from this machine, or through a proxy that has it all."""
+MAX_DEPTH: Final = 32
+"""How deep lists and objects may be nested: no request of any venue needs ten levels."""
 
 Body = TypeVar("Body")
 
@@ -21,17 +33,27 @@ async def read_body(request: Request) -> bytes:
     """Return the body of a request.
 
     Raises:
-        BadRequestError: It is too large, or not complete.
+        TooLargeError: It is too large.
+        TooSlowError: It did not come in time.
+        BadRequestError: It is not complete.
     """
     body = bytearray()
-    try:
-        async with aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise BadRequestError(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    except ClientDisconnect as error:
-        raise BadRequestError("the body is not complete: the client disconnected") from error
+    size = 0
+    with anyio.move_on_after(BODY_TIMEOUT) as scope:
+        try:
+            async with aclosing(request.stream()) as chunks:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size <= MAX_BODY_BYTES:
+                        body += chunk
+                    elif size > MAX_HEARD_BYTES:
+                        break
+        except ClientDisconnect as error:
+            raise BadRequestError("the body is not complete: the client disconnected") from error
+    if size > MAX_BODY_BYTES:
+        raise TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if scope.cancelled_caught:
+        raise TooSlowError(f"the body did not come within {BODY_TIMEOUT:g} s")
     return bytes(body)
 
 
@@ -43,10 +65,37 @@ def decoded(body: bytes, decode: Callable[[bytes], Body]) -> Body:
         UsageError: It is JSON of another shape.
     """
     try:
-        return decode(body)
+        found = decode(body)
     except msgspec.ValidationError as error:
         raise UsageError(f"the body does not fit: {error}") from error
     except msgspec.DecodeError as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     except RecursionError as error:
-        raise BadRequestError("the body is nested too deeply") from error
+        raise BadRequestError(_TOO_DEEP) from error
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(found):
+        raise BadRequestError(_TOO_DEEP)
+    return found
+
+
+_TOO_DEEP: Final = f"the body is nested too deeply; {MAX_DEPTH} levels are the most"
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether something is nested more deeply than it may be, without going down in it by recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> list[Any]:
+    """Return what a list or an object holds that can hold something itself."""
+    if isinstance(value, msgspec.Struct):
+        items: Any = (getattr(value, name) for name in value.__struct_fields__)
+    elif isinstance(value, dict):
+        items = cast("dict[str, Any]", value).values()
+    else:
+        items = value
+    return [item for item in items if isinstance(item, dict | list)]

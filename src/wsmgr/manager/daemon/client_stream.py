@@ -1,11 +1,15 @@
 """The reading end of a stream, blocking: batches of lines or frames, as the daemon wrote them.
 
 One read takes what has come, at most 64 KiB, and gives whatever is complete in it: there is no system call for each line.
+
+Each stream knows its cursor: the place of the last thing in the batches that it gave. Whoever lost a stream opens another one behind
+that place (`after`), and misses nothing that is still held.
 """
 
 from __future__ import annotations
 
 import http.client
+import re
 import socket as sockets
 import threading
 import time
@@ -20,6 +24,11 @@ from wsmgr.manager.daemon.errors import DaemonUnreachableError
 from wsmgr.manager.daemon.records import LENGTH_BYTES, Record, split
 
 READ_BYTES = 64 * 1024
+_PLACE = re.compile(rb'"seq":(\d+),"epoch":(\d+)')
+"""The place in a message line, where its first members stand before all that a venue sent, and in the line `cursor`."""
+_CURSOR = b'","event":"cursor","'
+_NUMBER = re.compile(rb'\{(?:"event":"cursor",)?"id":(\d+)')
+"""The number of an event, and of the line `cursor` among events."""
 
 Part = TypeVar("Part")
 
@@ -36,6 +45,9 @@ class Stream(ABC, Generic[Part]):
         response: The response whose body it is.
         socket: The socket's path, for words.
         deadline: When iterating raises TimeoutError, by `time.monotonic`; None for never.
+
+    Attributes:
+        cursor: The place of the last thing that was given, as `after` takes it; None where that is not known.
     """
 
     def __init__(
@@ -55,6 +67,7 @@ class Stream(ABC, Generic[Part]):
         self._deadline = deadline
         self._stopped = threading.Event()
         self._rest: list[bytes] = []
+        self.cursor: str | None = None
 
     def __iter__(self) -> Iterator[list[Part]]:
         """Yield batches: all that was complete after one read.
@@ -69,6 +82,7 @@ class Stream(ABC, Generic[Part]):
                 return
             batch = self._split(data)
             if batch:
+                self._note_place(batch)
                 yield batch
 
     def __enter__(self) -> Self:
@@ -101,6 +115,10 @@ class Stream(ABC, Generic[Part]):
     def _split(self, data: bytes) -> list[Part]:
         """Return what is complete; the beginning of more is kept for later."""
 
+    @abstractmethod
+    def _note_place(self, batch: list[Part]) -> None:
+        """Move the cursor to the end of a batch."""
+
     def _read(self) -> bytes:
         if self._stopped.is_set():
             return b""
@@ -131,12 +149,30 @@ class LineStream(Stream[bytes]):
         self._rest = [rest] if rest else []
         return lines
 
+    def _note_place(self, batch: list[bytes]) -> None:
+        for line in reversed(batch):
+            if found := _PLACE.search(line):
+                self.cursor = f"{int(found[2])}:{int(found[1])}"
+                return
+
+
+class EventLines(LineStream):
+    """The stream of the daemon's events; its cursor is the number of the last one."""
+
+    def _note_place(self, batch: list[bytes]) -> None:
+        for line in reversed(batch):
+            if found := _NUMBER.match(line):
+                self.cursor = found[1].decode()
+                return
+
 
 class RecordStream(Stream[Record]):
-    """A stream of frames: each batch is a list of records."""
+    """A stream of frames: each batch is a list of records. It has a cursor where events were asked for."""
 
     _needed = LENGTH_BYTES
     """How many bytes there must be before the next record can be complete."""
+    _place: tuple[int, int] | None = None
+    """Epoch and number of the last frame, or None where no line has told a place yet."""
 
     def _split(self, data: bytes) -> list[Record]:
         self._rest.append(data)
@@ -145,3 +181,13 @@ class RecordStream(Stream[Record]):
         records, rest, self._needed = split(b"".join(self._rest))
         self._rest = [rest] if rest else []
         return records
+
+    def _note_place(self, batch: list[Record]) -> None:
+        for record in batch:
+            if not record.told:
+                if self._place is not None:
+                    self._place = self._place[0], self._place[1] + 1
+            elif record.data.find(_CURSOR) > 0 and (found := _PLACE.search(record.data)):
+                self._place = int(found[2]), int(found[1])
+        if self._place is not None:
+            self.cursor = f"{self._place[0]}:{self._place[1]}"

@@ -32,7 +32,8 @@ class DaemonError(WsmgrError):
         status: The HTTP status.
         kind: What kind of problem: `usage`, `not-found`, `rejected`, `quota`, `subscribe-timeout`, `subscription-failed`,
             `subscription-closed`, `action-forbidden`, `request-refused`, `request-not-sent`, `outcome-unknown`, `store`,
-            `manager-closed`, `internal`, `http`.
+            `manager-closed`, `internal`, `http`; before a path is looked at: `token-needed`, `scope-needed`, `host-refused`,
+            `origin-refused`, `busy`.
     """
 
     def __init__(self, problem: Mapping[str, Any]) -> None:

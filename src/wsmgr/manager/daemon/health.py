@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import sniffio
 
+from wsmgr.manager.daemon.listening import url_of
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.version import version
 
@@ -21,7 +22,12 @@ class VenueHealth(msgspec.Struct, kw_only=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """What a daemon says of itself; `backend` is the event loop that it runs on."""
+    """What a daemon says of itself.
+
+    Attributes:
+        backend: The event loop that it runs on.
+        http: Where it listens over TCP, or null.
+    """
 
     status: str
     version: str
@@ -29,6 +35,7 @@ class Health(msgspec.Struct, kw_only=True):
     backend: str
     started_at: datetime
     uptime_seconds: float
+    http: str | None
     venues: dict[str, VenueHealth]
     subscriptions: int
     connections: int
@@ -60,6 +67,7 @@ class Pulse:
             backend=sniffio.current_async_library(),
             started_at=datetime.fromtimestamp(self._wall, UTC),
             uptime_seconds=context.clock.monotonic() - self._monotonic,
+            http=url_of(self._engine),
             venues={
                 name: VenueHealth(dialect=venue.dialect.name, url=venue.url, error=venue.model.error)
                 for name, venue in context.venues.items()

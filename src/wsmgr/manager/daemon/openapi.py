@@ -32,9 +32,11 @@ PROBLEM: Final = {
 _REFUSALS: Final = {
     400: "The request is not JSON.",
     403: "The settings, or who asks, forbid the action; nothing was signed.",
-    404: "There is no subscription with this id.",
+    404: "There is no subscription, or no connection, with this id.",
+    408: "The body did not come in time.",
     409: "The venue refused; its `words` are in the problem.",
     410: "The subscription was ended in the meantime.",
+    413: "The body is too large.",
     422: "The type, a parameter or an option is wrong.",
     429: "A `quota` of the venue is used up; nothing was sent.",
     503: "The database cannot be written, the request could not be sent in time, or the daemon is ending.",
@@ -42,10 +44,36 @@ _REFUSALS: Final = {
 }
 
 
+_TOKEN: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Over TCP. On the Unix socket none is needed. A request without a token that counts is answered 401, and one that"
+    " its token's scope (read, manage, trade) does not allow, 403.",
+}
+
+
 class Ended(msgspec.Struct):
     """The subscriptions that were ended."""
 
     ended: list[str]
+
+
+class Reconnecting(msgspec.Struct):
+    """The connections that get a new socket."""
+
+    reconnecting: list[str]
+
+
+class Rebalancing(msgspec.Struct):
+    """The connections that are given up as soon as their streams are on others."""
+
+    rebalancing: list[str]
+
+
+class Draining(msgspec.Struct):
+    """The process that ends; it is gone when the daemon has."""
+
+    pid: int
 
 
 _DOCUMENTS: Final = (
@@ -56,12 +84,16 @@ _DOCUMENTS: Final = (
     views.TypeView,
     views.GapView,
     views.EventView,
+    views.WhyView,
     SubscribeRequest,
     VenueRequest,
     OutcomeView,
     MessageLine,
     Health,
     Ended,
+    Reconnecting,
+    Rebalancing,
+    Draining,
 )
 
 
@@ -94,7 +126,7 @@ def subscribed() -> Responses:
         ),
         202: _answer("It is pending.", _ref("SubscriptionView")),
         **streamed(),
-        **_refused(400, 409, 410, 429, 503, 504),
+        **_refused(400, 408, 409, 410, 413, 429, 503, 504),
     }
 
 
@@ -104,13 +136,18 @@ def requested() -> Responses:
     described = _answer(
         "What became of it; of an action that was only to be shown, its preview.", {"oneOf": views}
     )
-    return {200: described, **_refused(400, 403, 422, 429, 503)}
+    return {200: described, **_refused(400, 403, 408, 413, 422, 429, 503)}
 
 
 def streamed() -> Responses:
     """Return the answers of a stream."""
     content: dict[str, Any] = {LINES: {"schema": _ref("MessageLine")}, FRAMES: {"schema": {"type": "string"}}}
     return {200: {"description": "The stream.", "content": content}, **_refused(404, 422)}
+
+
+def draining() -> Responses:
+    """Return the answers of the end of the daemon."""
+    return {202: _answer("It ends.", _ref("Draining"))}
 
 
 def last() -> Responses:
@@ -134,6 +171,8 @@ def describe(app: FastAPI) -> None:
     _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template="#/components/schemas/{name}")
     schemas.update(components)
     schemas["Problem"] = PROBLEM
+    described["components"]["securitySchemes"] = {"token": _TOKEN}
+    described["security"] = [{}, {"token": []}]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
 

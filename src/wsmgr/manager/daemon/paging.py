@@ -7,7 +7,7 @@ exactly once, whatever is added and removed meanwhile.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,15 +15,20 @@ from anyio.lowlevel import checkpoint
 
 from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.subscription import Entry
+from wsmgr.manager.runtime.views import EventView, GapView
 
 PAGE = 250
 SLICE = 50
 """How many rows are made between two chances for others to run."""
 
+SCANNED = 2_500
+"""How many rows of the ledger one request looks at, at most."""
+
 MAX_DIGITS = 18
 """How long the number of a row can be: it is a signed integer of 64 bits."""
 
 Row = TypeVar("Row")
+LedgerRow = TypeVar("LedgerRow", EventView, GapView)
 Place = tuple[float, str]
 """Where a row stands in its list: a number, then its id."""
 
@@ -74,9 +79,36 @@ async def page(
     return Page(items)
 
 
-def page_of_ledger(items: list[Any], *, limit: int) -> Page:
-    """Return a page of numbered rows out of the store, newest first: the cursor is the number of its last row."""
-    return Page(items, str(items[-1].id) if len(items) == limit else None)
+async def page_of_ledger(
+    read: Callable[[int | None, int], Awaitable[Sequence[LedgerRow]]],
+    *,
+    before: int | None,
+    limit: int,
+    wanted: Callable[[LedgerRow], bool] | None = None,
+) -> Page:
+    """Return a page of numbered rows out of the ledger, newest first: the cursor is the number of the last row that was looked at.
+
+    A page in which few rows are wanted may be short, also empty, and have a cursor: after `SCANNED` rows a request has looked enough.
+
+    Args:
+        read: Returns the rows before a number, so many at most.
+        before: The cursor's number, or None for the newest.
+        limit: How many rows at most.
+        wanted: Whether a row is to be shown; None where all are.
+    """
+    found: list[LedgerRow] = []
+    count = limit + 1 if wanted is None else PAGE
+    for _ in range(SCANNED // PAGE):
+        rows = await read(before, count)
+        for row in rows:
+            if wanted is None or wanted(row):
+                if len(found) == limit:
+                    return Page(found, str(before))
+                found.append(row)
+            before = row.id
+        if len(rows) < count:
+            return Page(found)
+    return Page(found, str(before))
 
 
 def parse_number(cursor: str | None) -> int | None:

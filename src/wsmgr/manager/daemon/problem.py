@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from wsmgr.manager.daemon.errors import PROBLEM_PREFIX
 from wsmgr.manager.model.errors import (
@@ -60,8 +60,37 @@ _TITLES: Mapping[str, str] = {
 }
 
 
+TOKEN_NEEDED: Final = "token-needed"  # noqa: S105 - a word of ours
+SCOPE_NEEDED: Final = "scope-needed"
+HOST_REFUSED: Final = "host-refused"
+ORIGIN_REFUSED: Final = "origin-refused"
+BUSY: Final = "busy"
+REFUSALS: Final[Mapping[str, tuple[HTTPStatus, str]]] = {
+    TOKEN_NEEDED: (HTTPStatus.UNAUTHORIZED, "A token is needed"),
+    SCOPE_NEEDED: (HTTPStatus.FORBIDDEN, "The token does not allow it"),
+    HOST_REFUSED: (HTTPStatus.MISDIRECTED_REQUEST, "The request names another host"),
+    ORIGIN_REFUSED: (HTTPStatus.FORBIDDEN, "The request comes from another site"),
+    BUSY: (HTTPStatus.SERVICE_UNAVAILABLE, "There are too many at once"),
+}
+"""What is refused before a path is looked at."""
+
+
 class BadRequestError(UsageError):
     """The request is not HTTP with JSON as the API speaks it."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class TooLargeError(BadRequestError):
+    """The request is larger than any that is meant."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class TooSlowError(BadRequestError):
+    """The request did not come in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 def problem_of(error: WsmgrError) -> dict[str, Any]:
@@ -71,13 +100,19 @@ def problem_of(error: WsmgrError) -> dict[str, Any]:
         ("internal", HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     if isinstance(error, BadRequestError):
-        status = HTTPStatus.BAD_REQUEST
+        status = error.status
     return problem(kind, status, str(error), _TITLES[kind], _members(error))
 
 
 def problem_of_http(status: int, detail: str) -> dict[str, Any]:
     """Return the problem document of what is wrong with the HTTP request itself: no such path, not this method."""
     return problem("http", status, detail, HTTPStatus(status).phrase)
+
+
+def problem_of_refusal(kind: str, detail: str, **members: object) -> dict[str, Any]:
+    """Return the problem document of what is refused before a path is looked at."""
+    status, title = REFUSALS[kind]
+    return problem(kind, status, detail, title, members)
 
 
 def problem_of_bug() -> dict[str, Any]:
@@ -104,7 +139,7 @@ def problem(
 def _members(error: WsmgrError) -> Mapping[str, Any]:
     match error:
         case NotFoundError():
-            return {"id": error.subscription_id}
+            return {"id": error.wanted_id}
         case RejectedError():
             return {"key": error.key, "words": error.words}
         case RequestRefusedError():

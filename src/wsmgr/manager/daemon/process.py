@@ -27,6 +27,8 @@ STOP_TIMEOUT = 30.0
 END_TIMEOUT = 3.0
 """Seconds that a daemon which did not come up is given to end by itself."""
 LOG_LINES = 20
+PRIVATE = 0o077
+"""The umask of a daemon: what it makes is its owner's alone, whatever the caller's umask."""
 _POLL = 0.02
 _ANSWER = 2.0
 _LOG_TAIL_BYTES = 64 * 1024
@@ -183,7 +185,11 @@ def runs(pid: int) -> bool:
 def _spawn(
     directory: StateDirectory, command: Sequence[str], environ: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    descriptor = os.open(directory.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(directory.log, flags, 0o600)
+    except OSError as error:
+        raise DaemonStartError(f"the log {directory.log} cannot be opened: {error.strerror}") from error
     try:
         return subprocess.Popen(  # noqa: S603 - the command is the caller's own
             list(command),
@@ -193,6 +199,7 @@ def _spawn(
             cwd=directory.path,
             env=dict(environ),
             start_new_session=True,
+            umask=PRIVATE,
         )
     except OSError as error:
         raise DaemonStartError(f"{command[0]} cannot be run: {error}") from error

@@ -1,14 +1,13 @@
 """Requesting over HTTP: the body of `POST /v1/requests`, its answers, and the wait for a venue's outcome.
 
-An action is signed for the daemon's own user and for root, and for nobody else: file modes let others in by mistake, and whoever
-may look is not yet one who may trade. Who asks and goes away before the answer gives the request up, exactly as a caller that
+An action is signed for the daemon's own user, for root, and for who shows a token that allows it, and for nobody else: file modes let
+others in by mistake, and whoever may look is not yet one who may trade. Who asks and goes away before the answer gives the request up, exactly as a caller that
 is cancelled: what was not sent is not sent any more. So does the end of the daemon, and whoever waits is told which of both it
 was: the daemon is closed and nothing was sent, or it was sent and nothing more is known.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, Generic, TypeVar
@@ -18,8 +17,8 @@ import msgspec
 from starlette.requests import Request
 
 from wsmgr.manager.daemon.bodies import decoded, read_body
+from wsmgr.manager.daemon.caller import caller_of
 from wsmgr.manager.daemon.closing import Closing
-from wsmgr.manager.daemon.peer import may_act, peer_of
 from wsmgr.manager.daemon.stream import gone
 from wsmgr.manager.model.errors import (
     ActionForbiddenError,
@@ -31,6 +30,7 @@ from wsmgr.manager.model.errors import (
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.outcome import Answered, Outcome, Refused, Unknown
 from wsmgr.manager.model.requests import RequestKind
+from wsmgr.manager.model.showing import NOT_SHOWN, looks_like_secret_key
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
 
@@ -113,15 +113,15 @@ async def carry_out(engine: Engine, wish: VenueRequest, request: Request, closin
 
     Raises:
         WsmgrError: What `Engine.request` and `Engine.preview` raise.
-        ActionForbiddenError: It is an action, and the client's user may not act.
+        RequestNotSentError: A preview could not be made in time.
+        ActionForbiddenError: It is an action, and the client may not act.
     """
     if closing.begun:
         raise ManagerClosedError("the daemon is ending: nothing new is taken")
-    peer = peer_of(request)
-    who = "somebody unknown" if peer is None else f"uid:{peer}"
-    complaint = None if may_act(peer, os.geteuid()) else _complaint(who)
+    caller = caller_of(request)
+    who, complaint = caller.name, caller.complaint
     if wish.preview:
-        shown = await _given_up_with(request, closing, lambda: engine.preview(wish.payload, venue=wish.venue))
+        shown = await _given_up_with(request, closing, lambda: _preview(engine, wish))
         if shown is None:
             raise ManagerClosedError(_NOTHING_SENT)
         return PreviewView({**shown, "forbidden": complaint or shown.get("forbidden")})
@@ -136,14 +136,24 @@ async def carry_out(engine: Engine, wish: VenueRequest, request: Request, closin
     return _view(outcome or Unknown(GIVEN_UP))
 
 
-def _complaint(who: str) -> str:
-    return (
-        f"actions are taken from the daemon's own user (uid:{os.geteuid()}) and from root, and this is {who}"
-    )
+async def _preview(engine: Engine, wish: VenueRequest) -> Mapping[str, Any]:
+    """Return what would be sent; the venue may have to be asked for that, within the request's time."""
+    try:
+        with anyio.fail_after(wish.timeout):
+            return await engine.preview(wish.payload, venue=wish.venue)
+    except TimeoutError as error:
+        raise RequestNotSentError(
+            f"what is to be known of the venue for a preview did not come within {wish.timeout:g} s"
+        ) from error
 
 
 def _forbidden(venue: str, payload: Mapping[str, Any], who: str, complaint: str) -> Fact:
-    detail = {"action": str(payload.get("type"))[:_MAX_NAME], "outcome": "forbidden", "words": complaint}
+    name = str(payload.get("type"))[:_MAX_NAME]
+    detail = {
+        "action": NOT_SHOWN if looks_like_secret_key(name) else name,
+        "outcome": "forbidden",
+        "words": complaint,
+    }
     return Fact(kind="action", level="warning", venue=venue, actor=who, detail=detail)
 
 

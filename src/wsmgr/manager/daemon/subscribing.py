@@ -17,6 +17,7 @@ from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.stream import gone
 from wsmgr.manager.model.delivery import Policy
 from wsmgr.manager.model.errors import ManagerClosedError, SubscriptionClosedError, UsageError, WsmgrError
+from wsmgr.manager.model.returning import Cursor
 from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.handle import Subscription
@@ -36,6 +37,8 @@ class SubscribeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
         timeout: Seconds to wait for that; null for ever.
         events: Whether the consumer wants continuity events. Only for a stream.
         connection: `dedicated` for a connection of its own.
+        redundancy: On how many sockets at once: 1 or 2.
+        after: The cursor of the last message that a reader had which returns. Only for a stream.
     """
 
     type: str
@@ -47,6 +50,8 @@ class SubscribeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     timeout: Annotated[float, msgspec.Meta(ge=0)] | None = DEFAULT_TIMEOUT
     events: bool = False
     connection: Literal["auto", "dedicated"] = "auto"
+    redundancy: int = 1
+    after: str | None = None
 
 
 _decode = msgspec.json.Decoder(SubscribeRequest).decode
@@ -77,6 +82,15 @@ def policy_named(name: str | None) -> Policy | None:
         raise UsageError(f"there is no policy {shown(name)}; choose one of {known}") from None
 
 
+def cursor_of(after: str | None) -> Cursor | None:
+    """Return the cursor that a client named, or None where it named none.
+
+    Raises:
+        UsageError: It is no cursor.
+    """
+    return None if after is None else Cursor.parse(after)
+
+
 async def subscribe(
     engine: Engine, wish: SubscribeRequest, request: Request, closing: Closing
 ) -> Subscription:
@@ -85,6 +99,19 @@ async def subscribe(
     Raises:
         WsmgrError: What `Engine.subscribe` raises; also where the client has gone or the API is ending.
     """
+    cursor = cursor_of(wish.after)
+    handle = await _subscribe(engine, wish, request, closing)
+    if cursor is None:
+        return handle
+    try:
+        return engine.join(handle.id, policy=policy_named(wish.policy), events=wish.events, after=cursor)
+    finally:
+        handle.release()
+
+
+async def _subscribe(
+    engine: Engine, wish: SubscribeRequest, request: Request, closing: Closing
+) -> Subscription:
     outcome = _Outcome()
     async with anyio.create_task_group() as group:
         group.start_soon(_watch, request, outcome, group.cancel_scope)
@@ -121,6 +148,7 @@ async def _attempt(engine: Engine, wish: SubscribeRequest, outcome: _Outcome) ->
             policy=policy_named(wish.policy),
             events=wish.events,
             dedicated=wish.connection == "dedicated",
+            redundancy=wish.redundancy,
             keep=wish.keep,
             wait=wish.wait,
             timeout=math.inf if wish.timeout is None else wish.timeout,

@@ -11,13 +11,15 @@ from wsmgr.manager.daemon import openapi
 from wsmgr.manager.daemon.answers import answer
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.filters import check_state, check_user
+from wsmgr.manager.daemon.message_stream import MessageStream, StreamOptions
 from wsmgr.manager.daemon.paging import PAGE, page, place_of
-from wsmgr.manager.daemon.stream import MessageStream, StreamOptions
-from wsmgr.manager.daemon.subscribing import policy_named, read_request, subscribe
+from wsmgr.manager.daemon.subscribing import cursor_of, policy_named, read_request, subscribe
 from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, WsmgrError
+from wsmgr.manager.model.returning import Cursor
 from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.runtime.engine import Engine
+from wsmgr.manager.runtime.handle import Subscription
 from wsmgr.manager.runtime.lines import PayloadBytes, message_line, subscribed_line
 from wsmgr.manager.runtime.views import metrics_view, subscription_view
 
@@ -25,6 +27,12 @@ Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many rows at most."
 After = Annotated[str | None, Query(description="`next` of the page before.")]
 Format = Annotated[
     Literal["lines", "raw"], Query(description="`lines`: NDJSON. `raw`: u32 length, then the frame.")
+]
+Place = Annotated[
+    str | None,
+    Query(
+        description="`epoch:seq` of the last message that a reader had which returns: it goes on behind it."
+    ),
 ]
 
 ENDED_AT_ONCE = 100
@@ -105,14 +113,12 @@ def _declare_subscribing(router: APIRouter, engine: Engine, closing: Closing) ->
     )
     async def create(request: Request, stream: bool = False, format: Format = "lines") -> Response:
         wish = await read_request(request)
+        options = _options(format, wish.events, wish.after)
+        wish.events = options.events
         handle = await subscribe(engine, wish, request, closing)
         view = engine.get_subscription(handle.id)
         if stream:
-            options = StreamOptions(raw=format == "raw", events=wish.events)
-            head = subscribed_line(view)
-            return MessageStream(
-                handle, payload_bytes(engine, handle.id), options=options, closing=closing, head=head
-            )
+            return _stream(engine, handle, options, closing, head=subscribed_line(view))
         handle.release()
         view.consumers -= 1
         return answer(view, 202 if view.state in {"pending", "subscribing", "lost"} else 201)
@@ -148,6 +154,14 @@ def _declare_documents(router: APIRouter, engine: Engine) -> None:
     async def metrics(id: str) -> Response:
         return answer(engine.get_metrics(id))
 
+    @router.get(
+        "/{id}/why",
+        responses=openapi.document("WhyView", 404, 503),
+        summary="Why it is as it is, and what comes next",
+    )
+    async def why(id: str) -> Response:
+        return answer(await engine.why(id))
+
 
 def _declare_stream(router: APIRouter, engine: Engine, closing: Closing) -> None:
     @router.get("/{id}/stream", responses=openapi.streamed(), summary="What comes on it")
@@ -156,10 +170,32 @@ def _declare_stream(router: APIRouter, engine: Engine, closing: Closing) -> None
         format: Format = "lines",
         events: bool = False,
         policy: str | None = None,
+        after: Place = None,
     ) -> Response:
-        options = StreamOptions(raw=format == "raw", events=events)
-        handle = engine.join(id, policy=policy_named(policy), events=events)
-        return MessageStream(handle, payload_bytes(engine, id), options=options, closing=closing)
+        options = _options(format, events, after)
+        handle = engine.join(id, policy=policy_named(policy), events=options.events, after=cursor_of(after))
+        return _stream(engine, handle, options, closing)
+
+
+def _options(format: str, events: bool, after: str | None) -> StreamOptions:
+    """Return how a stream is wanted; frames cannot carry a gap, so a reader of frames that returns is told of it by a line."""
+    raw = format == "raw"
+    return StreamOptions(raw=raw, events=events or (raw and after is not None))
+
+
+def _stream(
+    engine: Engine, handle: Subscription, options: StreamOptions, closing: Closing, *, head: bytes = b""
+) -> MessageStream:
+    """Return the stream of a consumer that has just been made: nothing has been awaited since."""
+    entry = engine.context.registry.entry(handle.id)
+    return MessageStream(
+        handle,
+        payload_bytes(engine, handle.id),
+        options=options,
+        closing=closing,
+        head=head,
+        place=Cursor(entry.epoch, entry.seq),
+    )
 
 
 async def _end_all(engine: Engine) -> list[str]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket as sockets
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
+from wsmgr.manager.daemon.peer import ROOT, user_at
 
 TIMEOUT = 30.0
 MARGIN = 10.0
@@ -276,7 +279,25 @@ def _connect(path: Path, timeout: float | None) -> sockets.socket:
     except OSError as error:
         connection.close()
         raise DaemonUnreachableError(path, f"nothing answers there ({error})", sent=False) from error
+    server = user_at(connection)
+    if not _is_believable(server, path):
+        connection.close()
+        raise DaemonUnreachableError(
+            path, f"the user {server} listens there, who is neither you nor root", sent=False
+        )
     return connection
+
+
+def _is_believable(server: int | None, path: Path) -> bool:
+    """Return whether what listens on a socket may be the daemon that is meant, and not somebody's trap.
+
+    One's own daemon and root's are believed. Root may use anybody's, but where anybody can make a directory, such as in /tmp,
+    the socket's may be somebody's who waits for root.
+    """
+    own = os.geteuid()
+    if server in {ROOT, own}:
+        return True
+    return own == ROOT and not path.parent.parent.stat().st_mode & stat.S_IWOTH
 
 
 def _format(kind: type[LineStream | RecordStream]) -> str:

@@ -45,6 +45,7 @@ def take_answer(registry: Registry, connection: Connection, frame: Frame, *, now
             _refused(registry, connection, frame, now)
             return True
         case Answer():
+            connection.proved = True
             requests = registry.venues[connection.venue].requests
             if not requests.answered(frame, connection):
                 _note(registry, connection, "unexpected_answer", {"number": frame.number})
@@ -74,12 +75,13 @@ def _refused(registry: Registry, connection: Connection, refusal: Refusal, now: 
         _note(registry, connection, "refusal", {"words": refusal.words, "kind": refusal.kind.value})
         return
     entry = registry.entries.get(subscription_id(claim.key))
-    named = refusal.type is not None and not claim.acknowledged
+    probed, claim.probe_due = claim.probe_due is not None, None
+    named = refusal.type is not None and (probed or not claim.acknowledged)
     if entry is not None and entry.connection is connection and (entry.state is State.SUBSCRIBING or named):
         final = refusal.kind in {RefusalKind.INVALID, RefusalKind.UNKNOWN}
         progress.refused(registry, entry, refusal.words, final=final, now=now)
     else:
-        progress.refused_claim(registry, connection, claim, refusal.words)
+        progress.refused_claim(registry, connection, claim, refusal.words, now=now)
 
 
 def _meant(connection: Connection, refusal: Refusal) -> Claim | None:

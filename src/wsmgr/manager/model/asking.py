@@ -2,15 +2,15 @@
 
 1. A subscribe is written only on a ready connection, inside the message quota, and at most one that adds a user to the
    origin is in flight: the venue's refusal of a user names nobody, so it must be clear whom it means.
-2. Ends go first, then moves, then private streams, books, and the rest.
+2. Ends go first, then second sides, then probes, then private streams, books, and the rest.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import moving
-from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Phase
+from wsmgr.manager.model import repairing, sides
+from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Phase, Stage
 from wsmgr.manager.model.effects import Subscribe, Unsubscribe
 from wsmgr.manager.model.subscription import State, move
 from wsmgr.manager.model.subscription_type import ConnectionClass
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 ASKED_AT_ONCE = 100
+PROBED_AT_ONCE = 20
 
 
 def priority(entry: Entry) -> int:
@@ -61,7 +62,8 @@ def ask(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
             _begin_end(claim, now)
             wake.append(now + ACK_DEADLINE)
             yield Unsubscribe(connection, claim.atom)
-    yield from _ask_for_moves(venue, now, wake)
+    yield from _ask_for_seconds(venue, now, wake)
+    yield from _probe(venue, now, wake)
     known = _known_users(venue)
     introducing = origin.introducing()
     for count, entry in enumerate(ordered(_askable(venue))):
@@ -83,19 +85,47 @@ def ask(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
         yield Subscribe(entry.connection, entry.atom)
 
 
-def _ask_for_moves(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+def _ask_for_seconds(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
     messages = venue.origin.messages
     for entry in venue.attention.values():
-        under_way = entry.move
-        if under_way is None or under_way.deadline is not None or not under_way.to.ready:
+        second = entry.second
+        if second is None or second.stage is not Stage.WAITING or not second.connection.ready:
+            continue
+        if entry.wire_key in second.connection.claims:
+            # It was there a moment ago: a late frame must not pass for its proof. What becomes of the claim is looked at when that is due.
             continue
         if messages.free(now, keep=messages.reserve) <= 0:
             wake.append(messages.free_at(now, keep=messages.reserve))
             return
         messages.record(now)
-        moving.asked(entry, under_way, now)
+        # From here on, because the snapshot that comes with it is of a moment after this one.
+        venue.remember(entry)
+        sides.asked(entry, second, now)
         wake.append(now + ACK_DEADLINE)
-        yield Subscribe(under_way.to, entry.atom)
+        yield Subscribe(second.connection, entry.atom)
+
+
+def _probe(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+    """Yield once more the subscribe of what is silent: the venue's answer says whether it still has it."""
+    messages = venue.origin.messages
+    count = 0
+    for entry in venue.attention.values():
+        claim = repairing.to_be_probed(entry)
+        if claim is None:
+            continue
+        if count == PROBED_AT_ONCE:
+            # Nobody waits for them: a thousand quiet streams are not asked about in one breath.
+            wake.append(now + 1.0)
+            return
+        count += 1
+        if messages.free(now, keep=messages.reserve) <= 0:
+            wake.append(messages.free_at(now, keep=messages.reserve))
+            return
+        messages.record(now)
+        repairing.probed(entry, claim, now)
+        wake.append(now + ACK_DEADLINE)
+        assert entry.connection is not None  # noqa: S101 - a claim stands on a connection
+        yield Subscribe(entry.connection, entry.atom)
 
 
 def _askable(venue: Venue) -> Iterator[Entry]:

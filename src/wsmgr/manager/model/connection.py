@@ -11,6 +11,7 @@ from enum import Enum
 
 from attrs import define, field
 
+from wsmgr.manager.model.merging import Trial
 from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_type import Atom
 
@@ -67,6 +68,8 @@ class Claim:
         phase: How far that has come.
         acknowledged: Whether the venue said that it has it; a frame may prove it before.
         introduces: Whether its subscribe, not answered yet, is the origin's first that names its user.
+        probe_due: When the answer of a subscribe that was written once more, to hear whether the venue still has it, is due
+            (monotonic); None while none is.
         unanswered: How many unsubscribes were written and not answered.
         deadline: When the answer of the newest unsubscribe is due (monotonic), or None while none is due.
         attempts: How often this end was written.
@@ -78,6 +81,7 @@ class Claim:
     phase: Phase = Phase.ASKED
     acknowledged: bool = False
     introduces: bool = False
+    probe_due: float | None = None
     unanswered: int = 0
     deadline: float | None = None
     attempts: int = 0
@@ -89,19 +93,69 @@ class Claim:
         return self.phase is Phase.ENDING and self.deadline is None
 
 
+class Purpose(Enum):
+    """Why a subscription has a second side."""
+
+    MOVE = "move"
+    """It goes to another connection: the second side is to become the only one."""
+    REDUNDANCY = "redundancy"
+    """Two sides deliver for good: whichever is first counts."""
+
+
+class Stage(Enum):
+    """How far a second side has come."""
+
+    WAITING = "waiting"
+    """It is to be asked for."""
+    ASKED = "asked"
+    """It was asked for, or was acknowledged and its first frame is due."""
+    ON_TRIAL = "on_trial"
+    """It delivers; its frames are held until it is known how they continue those of the primary side."""
+    JOINED = "joined"
+    """It delivers beside the primary side."""
+
+
 @define(eq=False)
-class Move:
-    """A subscription that delivers is on its way to another connection (`moving`).
+class Second:
+    """The second side of a subscription (`sides`).
 
     Attributes:
-        to: Where it goes.
-        why: Why it goes, in half a sentence.
-        deadline: When the answer or the proof is due (monotonic); None until it was asked for there.
+        connection: Where it is.
+        purpose: What it is for.
+        why: Why it goes there, in half a sentence.
+        stage: How far it has come.
+        deadline: When its answer, its proof or the judgement of its trial is due (monotonic); None while nothing is.
+        trial: What it sent while on trial, compared with what the primary sent; None otherwise.
     """
 
-    to: Connection
+    connection: Connection
+    purpose: Purpose
     why: str
+    stage: Stage = Stage.WAITING
     deadline: float | None = None
+    trial: Trial | None = field(default=None, repr=False)
+
+    @property
+    def joined(self) -> bool:
+        """Whether it delivers beside the primary side."""
+        return self.stage is Stage.JOINED
+
+
+@define(eq=False)
+class Rotation:
+    """A connection is to be replaced by another (`rotation`).
+
+    Attributes:
+        why: Why, in half a sentence.
+        asked_at: Since when (monotonic).
+        replacement: Where its streams go, or None while that is not open.
+        not_before: When it is tried again (monotonic).
+    """
+
+    why: str
+    asked_at: float
+    replacement: Connection | None = None
+    not_before: float = 0.0
 
 
 @define(eq=False)
@@ -126,7 +180,7 @@ class Connection:
         last_inbound_at: When the last byte came, in unix seconds, or None.
         last_inbound_monotonic: The same on the monotonic clock.
         members: The subscriptions that are placed on it, by wire key: no two share one (DESIGN section 6).
-        arrivals: The subscriptions that are on their way here from another connection, by wire key.
+        seconds: The subscriptions that have their second side here, by wire key.
         users: How many of the members name each user.
         privates: How many of them tell about an account.
         routes: The subscriptions whose frames may come on it, by wire key.
@@ -139,9 +193,14 @@ class Connection:
         unexplained: Answers that meant no request in flight.
         handling: The subscription whose frame was being handled when our own code raised, or None.
         suspects: For each crash, the id of that subscription, or None.
+        failed: The ids of the subscriptions that failed with it when it was parked.
         empty_since: When its last member left, or when it was opened without one (monotonic); or None.
         fits_since: Since when its members would fit on the other connections (monotonic), or None.
+        proved: Whether its present socket, or the last one, has shown that it works: a stream on it was proved, or a request answered; or
+            it was asked nothing.
+        paused: Whether its socket is not read, because a consumer that blocks it is full.
         leaving: Whether its members are moving away, so that nothing is placed on it.
+        rotation: Its replacement by another one, where that is wanted; else None.
     """
 
     id: str
@@ -161,7 +220,7 @@ class Connection:
     last_inbound_at: float | None = None
     last_inbound_monotonic: float | None = None
     members: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
-    arrivals: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
+    seconds: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
     users: dict[str, int] = field(factory=dict[str, int])
     privates: int = 0
     routes: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
@@ -175,9 +234,13 @@ class Connection:
     unexplained: int = 0
     handling: Entry | None = field(default=None, repr=False)
     suspects: list[str | None] = field(factory=list[str | None], repr=False)
+    failed: list[str] = field(factory=list[str], repr=False)
     empty_since: float | None = None
     fits_since: float | None = None
+    proved: bool = True
+    paused: bool = False
     leaving: bool = False
+    rotation: Rotation | None = None
 
     @property
     def ready(self) -> bool:
@@ -192,13 +255,13 @@ class Connection:
     @property
     def private(self) -> bool:
         """Whether it carries streams that tell about an account, or will."""
-        return self.privates > 0 or any(entry.type.private for entry in self.arrivals.values())
+        return self.privates > 0 or any(entry.type.private for entry in self.seconds.values())
 
     @property
     def public(self) -> bool:
         """Whether it carries market data, or will."""
         return self.privates < len(self.members) or any(
-            not entry.type.private for entry in self.arrivals.values()
+            not entry.type.private for entry in self.seconds.values()
         )
 
     def mixes(self, entry: Entry) -> bool:
@@ -210,11 +273,11 @@ class Connection:
     @property
     def empty(self) -> bool:
         """Whether nothing is placed on it and nothing is on its way."""
-        return not self.members and not self.arrivals
+        return not self.members and not self.seconds
 
     def conflicts(self, entry: Entry, now: float) -> bool:
         """Whether another subscription holds this one's wire key here (DESIGN section 6)."""
-        for placed in (self.members.get(entry.wire_key), self.arrivals.get(entry.wire_key)):
+        for placed in (self.members.get(entry.wire_key), self.seconds.get(entry.wire_key)):
             if placed is not None and placed.key != entry.key:
                 return True
         claim = self.claims.get(entry.wire_key)

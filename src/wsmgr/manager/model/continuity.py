@@ -6,7 +6,12 @@ was whole (the last byte that came in), never at the moment of detection, and it
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from attrs import field, frozen
+
+Proof: TypeAlias = Literal["empty", "filled"]
+"""What is proved of a gap: that nothing was missed in it, or that what was missed has been delivered since."""
 
 
 @frozen(kw_only=True)
@@ -21,7 +26,11 @@ class Gap:
         connection: The id of the connection that was lost, or None.
         missing: How many messages were missed, where the venue numbers them; else None.
         attempts: How many dials it took to come back.
-        healed_by: What filled it, or None.
+        healed_by: What filled it or proved it empty (`snapshot`, `query userFillsByTime`), or None.
+        proof: What is proved of it, or None while nothing is.
+        open_because: Why it could be neither filled nor proved empty, where that was tried; else None.
+        venue_seq_from: The first of the venue's numbers that are missing, or None.
+        venue_seq_to: The last of them, or None.
     """
 
     started_at: float
@@ -32,6 +41,15 @@ class Gap:
     missing: int | None = None
     attempts: int = 0
     healed_by: str | None = None
+    proof: Proof | None = None
+    open_because: str | None = None
+    venue_seq_from: int | None = None
+    venue_seq_to: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is proved that nothing of it is missing any more."""
+        return self.proof is not None
 
     def joined(self, later: Gap) -> Gap:
         """Return one gap over this one and a later one that no message lay between."""
@@ -44,6 +62,8 @@ class Gap:
             connection=self.connection,
             missing=(self.missing or 0) + (later.missing or 0) if counted else None,
             attempts=self.attempts + later.attempts,
+            venue_seq_from=self.venue_seq_from if later.venue_seq_to is not None else None,
+            venue_seq_to=later.venue_seq_to if self.venue_seq_from is not None else None,
         )
 
 
@@ -114,12 +134,47 @@ class Resumed:
     Attributes:
         epoch: The numbering that it goes on in.
         exact: Whether it is proved that nothing was missed.
-        gap: The period in which messages may have been missed.
+        gap: The period in which messages may have been missed; None where it went from one socket to another without one.
     """
 
     epoch: int
     exact: bool
+    gap: Gap | None
+
+
+@frozen(kw_only=True)
+class Snapshot:
+    """The next message is a whole state: what was built from the messages before it is to be thrown away.
+
+    Attributes:
+        at: When it came, in unix seconds.
+    """
+
+    at: float
+
+
+@frozen(kw_only=True)
+class Stale:
+    """The stream is open and has been silent for longer than it may.
+
+    Attributes:
+        since: The last message, in unix seconds.
+    """
+
+    since: float
+
+
+@frozen(kw_only=True)
+class Healed:
+    """A gap that had ended was looked into: what is known of it now.
+
+    Attributes:
+        gap: The gap, with its proof, or with the reason why it stays open.
+        items: How many items it was filled with; they came as messages marked `healed`.
+    """
+
     gap: Gap
+    items: int = 0
 
 
 @frozen(kw_only=True)
@@ -166,4 +221,4 @@ class Closed:
     by: str = field(default="unsubscribe")
 
 
-Event = Live | Interrupted | Gap | Resumed | Lagged | Rejected | Failed | Closed
+Event = Live | Interrupted | Gap | Resumed | Snapshot | Stale | Healed | Lagged | Rejected | Failed | Closed

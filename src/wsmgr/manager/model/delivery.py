@@ -8,7 +8,7 @@ buffer, in order with the data, and are never dropped: there are few of them, an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 import msgspec
@@ -55,6 +55,7 @@ class Buffer:
         policy: What happens when it is full.
         wake: Called when there is something to read: once for each batch, not for each message.
         events: Whether the consumer asked for continuity events.
+        redundancy: On how many sockets the consumer wants the stream.
         max_messages: How many messages it holds.
         max_bytes: How many bytes of frames it holds.
 
@@ -69,6 +70,7 @@ class Buffer:
     policy: Policy
     wake: Callable[[], None] = field(repr=False)
     events: bool = False
+    redundancy: int = 1
     max_messages: int = MAX_MESSAGES
     max_bytes: int = MAX_BYTES
     dropped: int = field(default=0, init=False)
@@ -80,11 +82,17 @@ class Buffer:
     _messages: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
     _hole: Gap | None = field(default=None, init=False)
+    _missed: Gap | None = field(default=None, init=False)
     _untold: int = field(default=0, init=False)
 
     def __len__(self) -> int:
         """Return how many items wait to be read."""
         return len(self._items)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of frames it holds."""
+        return self._bytes
 
     @property
     def is_full(self) -> bool:
@@ -103,12 +111,29 @@ class Buffer:
         elif not self.failed and self.closed is None:
             if self._hole is not None and self.policy is Policy.DROP_NEWEST:
                 message = self._behind_hole(message)
+            if self._missed is not None:
+                gap, self._missed = self._missed, None
+                message = with_gap(message, gap if message.gap is None else gap.joined(message.gap))
             self._append(message)
+
+    def refill(self, messages: Iterable[Message]) -> None:
+        """Take what a reader that returns has missed: all of it, because it is bounded where it was kept."""
+        for message in messages:
+            if self._missed is not None:
+                gap, self._missed = self._missed, None
+                self._append(with_gap(message, gap if message.gap is None else gap.joined(message.gap)))
+            else:
+                self._append(message)
 
     def tell(self, event: Event) -> None:
         """Take a continuity event, where the consumer asked for them."""
         if self.events and not self.failed and self.closed is None:
             self._items.append(event)
+
+    def miss(self, gap: Gap) -> None:
+        """Say that messages before the next one are missing for this consumer: as an event, and on the next message."""
+        self.tell(gap)
+        self._missed = gap if self._missed is None else self._missed.joined(gap)
 
     def take(self) -> Item | None:
         """Return the next item, or None when there is none."""

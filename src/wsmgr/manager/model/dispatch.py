@@ -11,15 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import moving, progress
+from wsmgr.manager.model import progress, sides
+from wsmgr.manager.model.connection import Stage
 from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.filling import finish
 from wsmgr.manager.model.frame import Data, Frame, Unroutable
+from wsmgr.manager.model.gaps import missed
 from wsmgr.manager.model.message import Message
+from wsmgr.manager.model.publishing import publish
+from wsmgr.manager.model.snapshots import Shown, snapshot_shows
 from wsmgr.manager.model.subscription import Entry, State
+from wsmgr.manager.model.subscription_type import Join, Merge
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.connection import Connection, Second
     from wsmgr.manager.model.delivery import Buffer
+    from wsmgr.manager.model.merging import Merger
     from wsmgr.manager.model.registry import Registry
 
 SAMPLES = 5
@@ -59,7 +66,7 @@ class Dispatcher:
         self._wall = wall
         self._samples = SAMPLES
 
-    def __call__(self, frames: list[bytes]) -> None:  # noqa: C901, PLR0915 - one pass; a call more per message costs a tenth of it
+    def __call__(self, frames: list[bytes]) -> None:  # noqa: C901, PLR0912, PLR0915 - one pass; a call more per message costs a tenth of it
         """Dispatch the frames of one wake-up.
 
         Raises:
@@ -84,12 +91,19 @@ class Dispatcher:
                 if type(frame) is not Data:
                     self._other(frame, raw)
                     continue
-                entry = routes.get(frame.wire_key) or self._arrived(frame.wire_key, wall)
+                entry = routes.get(frame.wire_key)
                 if entry is None:
-                    self._unrouted(frame.wire_key, raw)
+                    entry = self._second_side(frame, raw, wall)
+                    if entry is None:
+                        continue
+                if entry.merger is not None:
+                    self._merged(entry, entry.merger, frame, raw, wall)
+                    touched.update(entry.buffers)
                     continue
                 if entry.state is not live:
                     progress.prove(self._registry, entry, now=self._monotonic(), wall=wall)
+                if frame.venue_seq is not None:
+                    self._numbered(entry, frame.venue_seq, wall)
                 counters = entry.counters
                 counters.messages += 1
                 counters.bytes += len(raw)
@@ -114,6 +128,8 @@ class Dispatcher:
                     message.gap, entry.gap = entry.gap, None
                 if entry.log is not None:
                     entry.log.record(raw, snapshot=snapshot)
+                if entry.recent is not None:
+                    entry.recent.append(message)
                 for buffer in entry.buffers:
                     buffer.put(message)
                     touched.add(buffer)
@@ -136,14 +152,77 @@ class Dispatcher:
         self._connection.unparsed += 1
         self._sample(f"{type(error).__name__}: {str(error)[:SAMPLE_BYTES]}", raw)
 
-    def _arrived(self, wire_key: str, wall: float) -> Entry | None:
-        """Return the subscription whose move to this connection a frame has just proved, or None where there is none."""
-        entry = self._connection.arrivals.get(wire_key)
-        if entry is None or entry.move is None or entry.move.deadline is None:
+    def _second_side(self, frame: Data, raw: bytes, wall: float) -> Entry | None:
+        """Take a frame that no route leads to; returns the subscription if it came on its second side and that took over with it."""
+        entry = self._connection.seconds.get(frame.wire_key)
+        if entry is None or entry.second is None or entry.second.stage is Stage.WAITING:
             # Before it was asked for here, such a frame is another stream's.
+            self._unrouted(frame.wire_key, raw)
             return None
-        moving.proved(self._registry, entry, now=self._monotonic(), wall=wall)
-        return entry
+        now = self._monotonic()
+        if entry.type.merge is Merge.NONE or not entry.delivers:
+            sides.proved(self._registry, entry, now=now, wall=wall)
+            return entry
+        sides.hold(self._registry, entry, frame, raw, now=now, wall=wall)
+        return None
+
+    def _merged(self, entry: Entry, merger: Merger, frame: Data, raw: bytes, wall: float) -> None:
+        """Publish what is new in a frame, while some of it may have been delivered before."""
+        snapshot = frame.snapshot
+        present = entry.first and entry.fresh and entry.type.join is Join.LAST
+        if entry.first:
+            snapshot = _first(entry, wall) or snapshot
+        ahead = self._registry.venues[entry.venue].origin.clock_ahead
+        shown = snapshot_shows(entry, merger, raw, clock_ahead=ahead) if snapshot or present else None
+        known = merger.merge is Merge.TIME and merger.knows(raw, frame.venue_time)
+        verdict = merger.take(raw, frame.venue_time)
+        if verdict.fresh or known or merger.merge is Merge.ITEMS:
+            # One that is older than what was delivered, and was not delivered itself, proves nothing.
+            self._prove(entry, shown, wall)
+        if verdict.fresh and frame.venue_seq is not None:
+            self._numbered(entry, frame.venue_seq, wall)
+        if verdict.fresh:
+            publish(
+                entry,
+                raw,
+                connection=self._connection.id,
+                wall=wall,
+                venue_time=frame.venue_time,
+                venue_seq=frame.venue_seq,
+                snapshot=snapshot,
+                verdict=verdict,
+            )
+        else:
+            entry.counters.duplicates += verdict.duplicates
+            if snapshot and entry.log is not None:
+                entry.log.record(raw, snapshot=True)
+        if entry.second is not None:
+            self._compare(entry, entry.second, frame, raw, fresh=verdict.fresh)
+
+    def _prove(self, entry: Entry, shown: Shown | None, wall: float) -> None:
+        """Note the proof that a frame is, and what a snapshot shows of gaps."""
+        if entry.state is not State.LIVE:
+            reach = None if shown is None else shown.reach
+            progress.prove(self._registry, entry, now=self._monotonic(), wall=wall, reach=reach)
+        elif shown is not None and entry.healing is not None:
+            found = self._registry.venues[entry.venue].healing.snapshot_came(entry, shown.items, shown.fresh)
+            finish(self._registry, entry, found, actor="session", now=self._monotonic())
+
+    def _compare(self, entry: Entry, second: Second, frame: Data, raw: bytes, *, fresh: bool) -> None:
+        """Note a frame of the primary side of two, or of one of two that have joined."""
+        if second.joined:
+            entry.counters.note_side(self._connection.id, first=fresh)
+        elif second.trial is not None:
+            second.trial.primary(raw, frame.venue_time)
+            if second.trial.matched:
+                sides.join(self._registry, entry, now=self._monotonic())
+
+    def _numbered(self, entry: Entry, number: int, wall: float) -> None:
+        """Compare a frame's number with the one before: what lies between is missing."""
+        last = entry.venue_seq
+        entry.venue_seq = number if last is None or entry.merger is None else max(last, number)
+        if last is not None and entry.type.numbered and number > last + 1:
+            missed(self._registry, entry, first=last + 1, last=number - 1, now=self._monotonic(), wall=wall)
 
     def _unrouted(self, wire_key: str, raw: bytes) -> None:
         if wire_key in self._connection.claims:
@@ -174,6 +253,6 @@ def _first(entry: Entry, wall: float) -> bool:
     entry.quiet = False
     if entry.counters.first_at is None:
         entry.counters.first_at = wall
-    snapshot = entry.fresh and entry.log is not None
+    snapshot = entry.fresh and entry.log is not None and not entry.type.marks_snapshots
     entry.fresh = False
     return snapshot

@@ -28,7 +28,7 @@ Every error says what happened, to which named thing, and what to do about it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,16 +62,20 @@ class ConfigurationError(UsageError):
 
 
 class NotFoundError(WsmgrError, LookupError):
-    """No subscription has this id.
+    """Nothing has this id.
 
     Args:
-        subscription_id: The id that was asked for.
+        wanted_id: The id that was asked for.
+        what: What was looked for: `subscription` or `connection`.
     """
 
-    def __init__(self, subscription_id: str) -> None:
+    def __init__(
+        self, wanted_id: str, *, what: Literal["subscription", "connection"] = "subscription"
+    ) -> None:
         """Say which id was not found."""
-        super().__init__(f"no subscription with the id {subscription_id!r}; `wsmgr list` shows the ids")
-        self.subscription_id = subscription_id
+        command = "list" if what == "subscription" else "connections"
+        super().__init__(f"no {what} with the id {wanted_id!r}; `wsmgr {command}` shows the ids")
+        self.wanted_id = wanted_id
 
 
 class RejectedError(WsmgrError):

@@ -48,11 +48,27 @@ class GapOpened:
 
 @frozen(kw_only=True)
 class GapClosed:
-    """A subscription's open gap came to its end."""
+    """A subscription's open gap came to its end; `items` is what it was filled with."""
 
     subscription_id: str
     gap: Gap
+    items: int = 0
 
 
-Note = Fact | GapOpened | GapClosed
+@frozen(kw_only=True)
+class GapHealed:
+    """A gap that had been closed was looked into: its row is to say what is known of it now.
+
+    Attributes:
+        subscription_id: Whose gap.
+        gap: The gap as it is now; its `started_at` is that of the row.
+        items: How many items it was filled with.
+    """
+
+    subscription_id: str
+    gap: Gap
+    items: int = 0
+
+
+Note = Fact | GapOpened | GapClosed | GapHealed
 Notebook = Callable[[Note], None]

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import moving
+from wsmgr.manager.model import sides
+from wsmgr.manager.model.connection import Purpose
 from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.model.subscription import DELIVERING
+from wsmgr.manager.model.subscription import State
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
@@ -37,7 +38,9 @@ def fold(registry: Registry, venue: Venue, now: float, wake: list[float]) -> Non
         now: The monotonic time.
         wake: Takes when to look again.
     """
-    if any(connection.leaving or connection.arrivals for connection in venue.connections):
+    if venue.one_socket_only or any(
+        connection.leaving or connection.rotation is not None for connection in venue.connections
+    ):
         return
     for connection in venue.connections:
         if not _fits(venue, connection):
@@ -58,11 +61,23 @@ def fold(registry: Registry, venue: Venue, now: float, wake: list[float]) -> Non
         wake.append(now + TRY_AGAIN)
 
 
+def hurry(venue: Venue, now: float) -> list[str]:
+    """Let every connection that the others have room for give its streams away when the keeper next looks.
+
+    Returns:
+        The ids of those connections; one at a time empties itself.
+    """
+    fitting = [connection for connection in venue.connections if _fits(venue, connection)]
+    for connection in fitting:
+        connection.fits_since = now - FOLD_AFTER
+    return [connection.id for connection in fitting]
+
+
 def _begin(registry: Registry, connection: Connection, targets: list[tuple[Entry, Connection]]) -> None:
     connection.leaving = True
     connection.fits_since = None
     for entry, to in targets:
-        moving.begin(registry, entry, to, why=f"{connection.id} is folded")
+        sides.begin(registry, entry, to, Purpose.MOVE, why=f"{connection.id} is folded")
     registry.note(
         Fact(
             kind="folding",
@@ -75,14 +90,17 @@ def _begin(registry: Registry, connection: Connection, targets: list[tuple[Entry
 
 def _fits(venue: Venue, source: Connection) -> bool:
     """Whether each stream of a connection has another one on which its wire key is free."""
-    if source.dedicated or source.empty or source.arrivals or not source.ready:
+    if source.dedicated or source.empty or source.seconds or not source.ready:
         return False
-    sides: dict[bool, set[str]] = {}
+    kinds: dict[bool, set[str]] = {}
     for wire_key, entry in source.members.items():
-        sides.setdefault(entry.type.private, set()).add(wire_key)
-    for private, wire_keys in sides.items():
+        if entry.sides_wanted > 1:
+            # What is wanted on two sockets is where it should be.
+            return False
+        kinds.setdefault(entry.type.private, set()).add(wire_key)
+    for private, wire_keys in kinds.items():
         others = _others(venue, source, private=private)
-        if not others or wire_keys.intersection(*(other.members for other in others)):
+        if not others or wire_keys.intersection(*((*other.members, *other.seconds) for other in others)):
             return False
     return True
 
@@ -98,9 +116,11 @@ def _targets(venue: Venue, source: Connection) -> list[tuple[Entry, Connection]]
         room = [
             other
             for other in others[entry.type.private]
-            if entry.wire_key not in other.members and entry.wire_key not in other.claims
+            if entry.wire_key not in other.members
+            and entry.wire_key not in other.seconds
+            and entry.wire_key not in other.claims
         ]
-        if entry.state not in DELIVERING or not room:
+        if entry.state is not State.LIVE or entry.second is not None or not room:
             return None
         own = [other for other in room if entry.user is not None and entry.user in other.users]
         found.append((entry, (own or room)[0]))

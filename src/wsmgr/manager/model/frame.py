@@ -98,6 +98,16 @@ class Ping(msgspec.Struct, gc=False):
     answer: bytes
 
 
+class GoingAway(msgspec.Struct, gc=False):
+    """The venue says that it will end this socket: its streams are to be moved to another one in time.
+
+    Attributes:
+        why: What it said, in half a sentence.
+    """
+
+    why: str
+
+
 class Unroutable(msgspec.Struct, gc=False):
     """A frame that cannot be routed: not parsed, or of a channel that the catalog does not have.
 
@@ -110,4 +120,4 @@ class Unroutable(msgspec.Struct, gc=False):
     channel: str | None = None
 
 
-Frame = Data | Ack | Refusal | Answer | Pong | Ping | Unroutable
+Frame = Data | Ack | Refusal | Answer | Pong | Ping | GoingAway | Unroutable

@@ -26,7 +26,7 @@ class Source:
     decode: Callable[[bytes], Any]
 
 
-class Message(msgspec.Struct, eq=False):
+class Message(msgspec.Struct, eq=False, gc=False):
     """One frame of a subscription.
 
     Attributes:
@@ -72,6 +72,10 @@ class Message(msgspec.Struct, eq=False):
         if found is msgspec.UNSET:
             found = self._data = self.source.decode(self.raw)
         return found
+
+    def keep_only(self, frame: bytes) -> None:
+        """Let `data` be the payload of another frame: of this one without the items that had been delivered."""
+        self._data = self.source.decode(frame)
 
     @property
     def venue(self) -> str:

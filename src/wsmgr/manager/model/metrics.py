@@ -10,8 +10,12 @@ from array import array
 
 from attrs import define, field
 
+from wsmgr.manager.model.lag import Lags
+
 RATE_WINDOW = 10
 HISTORY = 900
+SIDES = 8
+"""Of how many connections it is remembered how often they were first."""
 
 
 @define(eq=False)
@@ -31,6 +35,8 @@ class Counters:
         dropped: Messages that a consumer was too slow for.
         conflated: Messages that a newer one replaced before a consumer read them.
         duplicates: Items removed because they had been delivered.
+        lags: How late messages came, sampled once a second; None while none had a venue time.
+        firsts: For each of the two connections of a redundant stream, how many frames it brought first; of the newest ones.
         changed: Whether anything but messages was counted since the counters were last stored.
         stored: How many messages the store knows of.
         stored_bytes: How many bytes the store knows of.
@@ -49,6 +55,8 @@ class Counters:
     dropped: int = 0
     conflated: int = 0
     duplicates: int = 0
+    lags: Lags | None = None
+    firsts: dict[str, int] = field(factory=dict[str, int], repr=False)
     changed: bool = True
     stored: int = 0
     stored_bytes: int = 0
@@ -67,6 +75,12 @@ class Counters:
         self.stored = self.messages
         self.stored_bytes = self.bytes
         self.stored_dropped = dropped
+
+    def note_side(self, connection: str, *, first: bool) -> None:
+        """Note that one of two sides brought a frame, and whether before the other one."""
+        self.firsts[connection] = self.firsts.get(connection, 0) + first
+        if len(self.firsts) > SIDES:
+            del self.firsts[next(iter(self.firsts))]
 
     def begin_live(self, now: float) -> None:
         """Note that the stream became live."""
@@ -111,3 +125,9 @@ class Counters:
         """Return the mean rate over the time for which it was live."""
         live = self.live(now)
         return self.messages * 60.0 / live if live > 0 else 0.0
+
+    @property
+    def lag_ms(self) -> tuple[float | None, float | None]:
+        """What half, and 99 of 100, of the lags sampled in the last 15 minutes did not exceed, in milliseconds."""
+        found = None if self.lags is None else self.lags.at_most(0.5, 0.99)
+        return (None, None) if found is None else (found[0] * 1000.0, found[1] * 1000.0)

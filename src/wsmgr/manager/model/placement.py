@@ -98,23 +98,37 @@ def place(
     may_open = can_open(quotas, usage.connections)
     if entry.dedicated:
         return Open() if may_open else _no_socket(entry, connections, quotas)
-    fits = [
-        connection
-        for connection in connections
-        if connection.usable
-        and not connection.leaving
-        and not connection.dedicated
-        and connection.host == entry.type.host
-        and not connection.conflicts(entry, now)
-    ]
+    fits = _fitting(entry, connections, now)
+    avoided = [connection for connection in fits if connection.id == entry.avoid]
+    fits = [connection for connection in fits if connection.id != entry.avoid]
     apart = [connection for connection in fits if not connection.mixes(entry)]
     found = _first(entry, apart)
     if found is not None:
         return Place(found)
     if may_open:
         return Open()
-    mixed = _first(entry, fits)
+    mixed = _first(entry, fits or avoided)
     return Place(mixed) if mixed is not None else _no_socket(entry, connections, quotas)
+
+
+def place_second(
+    entry: Entry, connections: Sequence[Connection], quotas: Quotas, usage: Usage, now: float
+) -> Decision:
+    """Decide where the second side of a subscription goes that is placed already; never where the first one is.
+
+    The arguments are those of `place`.
+    """
+    if quotas.subscriptions is not None and usage.subscriptions >= quotas.subscriptions:
+        return _no_subscription(connections, quotas.subscriptions)
+    fits = [
+        connection for connection in _fitting(entry, connections, now) if connection is not entry.connection
+    ]
+    apart = [connection for connection in fits if not connection.mixes(entry)]
+    if apart and not entry.dedicated:
+        return Place(apart[0])
+    if can_open(quotas, usage.connections):
+        return Open()
+    return Place(fits[0]) if fits and not entry.dedicated else _no_socket(entry, connections, quotas)
 
 
 def can_open(quotas: Quotas, connections: int) -> bool:
@@ -122,25 +136,46 @@ def can_open(quotas: Quotas, connections: int) -> bool:
     return quotas.connections is None or connections < max(1, quotas.connections - RESERVE)
 
 
+def _fitting(entry: Entry, connections: Sequence[Connection], now: float) -> list[Connection]:
+    """Return the connections that may take a subscription; one that replaces another is kept for what moves there."""
+    replacements = [
+        connection.rotation.replacement for connection in connections if connection.rotation is not None
+    ]
+    return [
+        connection
+        for connection in connections
+        if connection.usable
+        and not connection.leaving
+        and not connection.dedicated
+        and connection not in replacements
+        and connection.host == entry.type.host
+        and not connection.conflicts(entry, now)
+    ]
+
+
+def _no_subscription(connections: Sequence[Connection], limit: int) -> Refuse:
+    return Refuse(
+        quota="subscriptions",
+        limit=limit,
+        held_by=tuple(member.key for connection in connections for member in connection.members.values()),
+        advice="end one with `wsmgr unsubscribe`, or use a second machine",
+    )
+
+
 def _over_quota(
     entry: Entry, connections: Sequence[Connection], quotas: Quotas, usage: Usage
 ) -> Refuse | None:
-    if quotas.subscriptions is not None and usage.subscriptions >= quotas.subscriptions:
-        return Refuse(
-            quota="subscriptions",
-            limit=quotas.subscriptions,
-            held_by=tuple(member.key for connection in connections for member in connection.members.values()),
-            advice="end one with `wsmgr unsubscribe`, or use a second machine",
-        )
-    if entry.user is None or quotas.users is None or entry.user in usage.users:
-        return None
-    if len(usage.users) >= quotas.users:
+    # First what no second side could give way for.
+    new_user = entry.user is not None and entry.user not in usage.users
+    if new_user and quotas.users is not None and len(usage.users) >= quotas.users:
         return Refuse(
             quota="users",
             limit=quotas.users,
             held_by=tuple(sorted(usage.users)),
             advice="end the streams of one user and wait 15 s, or use a second machine",
         )
+    if quotas.subscriptions is not None and usage.subscriptions >= quotas.subscriptions:
+        return _no_subscription(connections, quotas.subscriptions)
     return None
 
 

@@ -9,17 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import moving
-from wsmgr.manager.model.connection import QUARANTINE, Claim, Connection, ConnectionState, Move, Phase
+from wsmgr.manager.model import repairing, sides
+from wsmgr.manager.model.connection import (
+    QUARANTINE,
+    Claim,
+    Connection,
+    ConnectionState,
+    Phase,
+    Second,
+    Stage,
+)
 from wsmgr.manager.model.continuity import Failed, Interruption, Live, Rejected
 from wsmgr.manager.model.errors import RejectedError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.gaps import close_gap, open_gap, since_last_message
-from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
+from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_key import subscription_id
 from wsmgr.manager.model.subscription_type import FirstProof
 
 if TYPE_CHECKING:
+    from wsmgr.manager.model.healing import Reach
     from wsmgr.manager.model.registry import Registry
 
 PROOF_DEADLINE = 10.0
@@ -32,6 +41,7 @@ QUOTA_RETRY = 60.0
 def opened(registry: Registry, connection: Connection, *, now: float, wall: float) -> None:
     """A socket is open and ready for subscriptions."""
     connection.socket += 1
+    connection.proved = connection.empty
     connection.reconnects += connection.socket > 1
     connection.state = ConnectionState.READY
     connection.reason = None
@@ -74,10 +84,13 @@ def lost(
         connection=connection.id,
         dials=connection.dials,
     )
-    for entry in tuple(connection.arrivals.values()):
-        moving.take_back(registry, entry, why=f"{connection.id} was lost: {reason}")
+    for entry in tuple(connection.seconds.values()):
+        # Where it goes next is the dialler's matter, and so is when.
+        sides.take_back(registry, entry, why=f"{connection.id} was lost: {reason}", now=now, pause=0.0)
     for entry in tuple(connection.members.values()):
-        moving.take_back(registry, entry, why=f"{connection.id} was lost: {reason}")
+        if entry.delivers and sides.lost_primary(registry, entry, interruption, now=now, wall=wall):
+            continue
+        sides.take_back(registry, entry, why=f"{connection.id} was lost: {reason}", now=now)
         _interrupt(registry, entry, interruption, now)
     users = {
         claim.atom.user
@@ -90,6 +103,7 @@ def lost(
     for user in users:
         registry.venues[connection.venue].origin.free_slot(user, now)
     connection.handling = None
+    connection.paused = False
     connection.state = ConnectionState.DISCONNECTED
     connection.reason = reason
     connection.opened_at = connection.opened_monotonic = None
@@ -122,11 +136,19 @@ def acknowledged(
         return False
     _hold(connection, claim)
     claim.acknowledged = True
+    probed, claim.probe_due = claim.probe_due is not None, None
     entry = registry.entries.get(subscription_id(key))
-    if entry is not None and entry.move is not None and entry.move.to is connection:
-        _arrival_acknowledged(registry, entry, entry.move, now=now, wall=wall)
+    if entry is not None and entry.second is not None and entry.second.connection is connection:
+        _second_acknowledged(registry, entry, entry.second, now=now, wall=wall)
         return True
-    if entry is None or entry.connection is not connection or entry.state is not State.SUBSCRIBING:
+    if entry is None or entry.connection is not connection:
+        return True
+    if probed and entry.delivers:
+        if already:
+            repairing.confirmed(registry, entry, now=now)
+            return True
+        repairing.was_forgotten(registry, entry, now=now, wall=wall)
+    if entry.state is not State.SUBSCRIBING:
         return True
     # Answers come in order: what was ended before this subscribe has been answered, or its answer is lost.
     claim.unanswered = 0
@@ -138,16 +160,19 @@ def acknowledged(
         prove(registry, entry, now=now, wall=wall, quiet=True)
     else:
         move(entry, State.ACKNOWLEDGED)
-        # One that the venue says it has, and that is silent all the same, is not asked for over and over.
-        entry.deadline = None if already and entry.attempts > 1 else now + PROOF_DEADLINE
+        entry.deadline = now + PROOF_DEADLINE
     return True
 
 
-def _arrival_acknowledged(registry: Registry, entry: Entry, move: Move, *, now: float, wall: float) -> None:
+def _second_acknowledged(
+    registry: Registry, entry: Entry, second: Second, *, now: float, wall: float
+) -> None:
+    if second.stage is not Stage.ASKED:
+        return
     if entry.type.first_proof is FirstProof.ACK:
-        moving.proved(registry, entry, now=now, wall=wall)
+        sides.proved(registry, entry, now=now, wall=wall)
     else:
-        move.deadline = now + PROOF_DEADLINE
+        second.deadline = now + PROOF_DEADLINE
 
 
 def end_acknowledged(registry: Registry, connection: Connection, key: str, *, now: float) -> bool:
@@ -165,24 +190,46 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
     return True
 
 
-def prove(registry: Registry, entry: Entry, *, now: float, wall: float, quiet: bool = False) -> None:
-    """The proof came that a subscription delivers: it is live, and an open gap ends here."""
+def prove(
+    registry: Registry,
+    entry: Entry,
+    *,
+    now: float,
+    wall: float,
+    quiet: bool = False,
+    reach: Reach | None = None,
+) -> None:
+    """The proof came that a subscription delivers: it is live, and an open gap ends here.
+
+    Args:
+        registry: The registry.
+        entry: The subscription.
+        now: The monotonic time.
+        wall: Unix seconds.
+        quiet: Whether the proof is an acknowledgement alone.
+        reach: What the frame that is the proof shows of the gap, where it shows something.
+    """
     move(entry, State.LIVE)
     connection = entry.connection
     claim = None if connection is None else connection.claim_of(entry.key)
-    if connection is not None and claim is not None:
-        _hold(connection, claim)
+    if connection is not None:
+        connection.proved = True
+        if claim is not None:
+            _hold(connection, claim)
     entry.quiet = quiet
     entry.was_live = True
     entry.deadline = None
     entry.attempts = 0
+    entry.avoid = None
     entry.counters.begin_live(now)
-    if entry.unheld_since is None and entry.move is None:
-        registry.venues[entry.venue].attention.pop(entry.id, None)
+    entry.watch.begin(now, entry.counters.messages)
+    repairing.succeeded(registry, entry, now=now)
     entry.tell(Live(at=wall, quiet=quiet))
     registry.note(Fact(kind="live", level="debug", venue=entry.venue, subscription_id=entry.id))
     if entry.interruption is not None:
-        close_gap(registry, entry, now=now, wall=wall)
+        close_gap(registry, entry, now=now, wall=wall, reach=reach)
+    if not entry.waits:
+        registry.venues[entry.venue].attention.pop(entry.id, None)
 
 
 def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: float) -> None:
@@ -200,8 +247,8 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
     if claim is not None and claim.unanswered:
         # Answers come in order: this one is of the subscribe before the end that is in flight.
         return
-    if entry.state in DELIVERING:
-        # A frame, late or somebody else's, had passed for its proof before the venue said no.
+    if entry.delivers:
+        # A frame, late or somebody else's, had passed for its proof before the venue said no; or it had the subscription once.
         open_gap(registry, entry, since_last_message(entry, words), now)
         move(entry, State.LOST)
         registry.venues[entry.venue].attention[entry.id] = entry
@@ -230,12 +277,14 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
     )
 
 
-def refused_claim(registry: Registry, connection: Connection, claim: Claim, words: str) -> None:
-    """The venue refused the subscribe of a move, or one that nobody wants any more: there is nothing to end."""
-    entry = connection.arrivals.get(claim.atom.wire_key)
+def refused_claim(
+    registry: Registry, connection: Connection, claim: Claim, words: str, *, now: float
+) -> None:
+    """The venue refused the subscribe of a second side, or one that nobody wants any more: there is nothing to end."""
+    entry = connection.seconds.get(claim.atom.wire_key)
     if entry is not None and entry.key == claim.key:
         connection.drop_claim(claim.atom.wire_key)
-        moving.take_back(registry, entry, why=words)
+        sides.take_back(registry, entry, why=words, now=now)
         return
     claim.introduces = False
     if claim.to_be_written and not claim.unanswered:
@@ -258,6 +307,7 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
     for entry in members:
         if suspect is None or entry.id == suspect:
             fail(registry, entry, text, alone=suspect is not None, now=now)
+            connection.failed.append(entry.id)
         else:
             registry.unplace(entry, now)
     connection.empty_since = now
@@ -272,9 +322,22 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
     )
 
 
+def released(registry: Registry, connection: Connection, *, why: str, now: float) -> None:
+    """Somebody wants a parked connection tried again: what failed on it is asked for at once, on another one."""
+    for entry_id in connection.failed:
+        entry = registry.entries.get(entry_id)
+        if entry is not None and entry.state is State.FAILED:
+            entry.deadline = now
+    connection.failed.clear()
+    connection.empty_since = float("-inf")
+    registry.note(
+        Fact(kind="released", venue=connection.venue, connection=connection.id, detail={"why": why})
+    )
+
+
 def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float) -> None:
     """Park one subscription after a failure; it is tried again later and later, `alone`: on a connection of its own."""
-    if entry.state in DELIVERING:
+    if entry.delivers:
         open_gap(registry, entry, since_last_message(entry, text), now)
     registry.unplace(entry, now)
     if entry.failed_at is not None and now - entry.failed_at > FAILURE_FORGOTTEN:
@@ -299,8 +362,8 @@ def fail(registry: Registry, entry: Entry, text: str, *, alone: bool, now: float
 
 def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> None:
     """Put a subscription back among those that have to be asked for, on the connection where it sits."""
-    moving.take_back(registry, entry, why=reason)
-    if entry.state in DELIVERING:
+    sides.take_back(registry, entry, why=reason, now=now)
+    if entry.delivers:
         open_gap(registry, entry, since_last_message(entry, reason), now)
     connection = entry.connection
     if connection is not None:
@@ -315,12 +378,14 @@ def ask_again(registry: Registry, entry: Entry, *, reason: str, now: float) -> N
 
 
 def _interrupt(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
-    if entry.state in DELIVERING:
+    if entry.delivers:
         open_gap(registry, entry, interruption, now)
     if entry.state in {State.SUBSCRIBING, State.ACKNOWLEDGED, State.LIVE, State.STALE}:
         move(entry, State.LOST)
         entry.deadline = None
         entry.attempts = 0
+        if entry.repair is not None and entry.repair.step.ends_with_its_socket:
+            entry.repair = None
         registry.venues[entry.venue].attention[entry.id] = entry
 
 

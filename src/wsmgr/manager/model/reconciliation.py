@@ -5,19 +5,21 @@ happened, and whoever crashed in between, the same look finds the same work, so 
 be lost. Every change of state is made here before the effect is performed, and an effect that fails comes back as a lost
 socket, which the next look repairs.
 
-In this order: what nobody holds ends, what was parked is tried again, what is overdue is asked for again (`overdue`), what is
-not placed is placed (`placement`), connections that are not needed empty themselves (`folding`), what may be written is written
-(`asking`), and empty connections close.
+In this order: what nobody holds ends, what was parked is tried again, what is overdue is asked for again (`overdue`), what is silent
+is repaired (`repairing`), what is not placed is placed (`placement`), connections are replaced (`rotation`), second sides are given to
+what is wanted twice (`redundancy`), connections that are not needed empty themselves (`folding`), what may be written is written
+(`asking`), and empty connections close. Nothing is overdue or silent while the loop has just stood still (`pulse`).
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from wsmgr.manager.model import requests
+from wsmgr.manager.model import repairing, requests
 from wsmgr.manager.model.asking import ask, ordered
 from wsmgr.manager.model.connection import Connection
 from wsmgr.manager.model.effects import CloseConnection, Effect, OpenConnection
@@ -26,6 +28,8 @@ from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.folding import fold
 from wsmgr.manager.model.overdue import expire
 from wsmgr.manager.model.placement import Open, Place, Refuse, can_open, place
+from wsmgr.manager.model.redundancy import make_room, pair
+from wsmgr.manager.model.rotation import rotate
 from wsmgr.manager.model.subscription import State, move
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.subscription import Entry
 
 LINGER = 15.0
+FORGIVEN_AFTER = 3600.0
+"""Seconds after which a venue that has failed the check of an overlap is given two sockets again."""
 EMPTY_LINGER = 10.0
 PARKED_LINGER = 300.0
 REQUEST_LINGER = 300.0
@@ -53,26 +59,48 @@ class Plan:
     wake_at: float
 
 
-def reconcile(registry: Registry, venue: Venue, *, now: float, urls: dict[str, str]) -> Plan:
+def reconcile(registry: Registry, venue: Venue, *, now: float, wall: float, urls: dict[str, str]) -> Plan:
     """Look at a venue and decide what is to be done.
 
     Args:
         registry: The registry.
         venue: The venue.
         now: The monotonic time.
+        wall: Unix seconds.
         urls: The address of each of the venue's hosts.
     """
+    venue.stirred = False
+    _forgive_overlap(registry, venue, now)
     effects: list[Effect] = []
     wake = [math.inf]
     _end_unheld(registry, venue, now, wake)
     _retry(venue, now, wake)
-    effects += expire(registry, venue, now, wake)
+    if registry.pulse.may_judge(now):
+        effects += expire(registry, venue, now, wall, wake)
+        effects += repairing.step(registry, venue, now, wake)
+    else:
+        wake.append(registry.pulse.judge_at(now))
     effects += _place_all(registry, venue, now, urls, wake)
     effects += _open_for_requests(venue, now, urls)
+    effects += rotate(registry, venue, now, wake, partial(_new_like, venue, urls))
+    effects += pair(registry, venue, now, wake, partial(_new_for, venue, urls))
     fold(registry, venue, now, wake)
     effects += ask(venue, now, wake)
     effects += _close_empty(registry, venue, now, wake)
     return Plan(tuple(effects), min(wake))
+
+
+def _forgive_overlap(registry: Registry, venue: Venue, now: float) -> None:
+    """Try two sockets again after a while: what a trial has shown may have been chance."""
+    if (
+        venue.one_socket_only
+        and venue.overlap_failed_at is not None
+        and now - venue.overlap_failed_at > FORGIVEN_AFTER
+    ):
+        venue.one_socket_only, venue.overlap_failed_at = False, None
+        registry.note(
+            Fact(kind="overlap_tried_again", venue=venue.name, detail={"after_seconds": FORGIVEN_AFTER})
+        )
 
 
 def _end_unheld(registry: Registry, venue: Venue, now: float, wake: list[float]) -> None:
@@ -84,9 +112,8 @@ def _end_unheld(registry: Registry, venue: Venue, now: float, wake: list[float])
             registry.end(entry, by="nobody holds it", now=now)
         else:
             wake.append(entry.unheld_since + LINGER)
-    for entry in [found for found in venue.attention.values() if found.settled]:
-        if entry.unheld_since is None and entry.deadline is None and entry.move is None:
-            del venue.attention[entry.id]
+    for entry in [found for found in venue.attention.values() if not found.waits]:
+        del venue.attention[entry.id]
 
 
 def _retry(venue: Venue, now: float, wake: list[float]) -> None:
@@ -120,10 +147,13 @@ def _place_all(
                 connection.add(entry)
                 usage = usage.with_one_more(entry.user, opened=False)
             case Open():
-                connection = _new_connection(venue, entry.type.host, urls, dedicated=entry.dedicated)
+                connection = _new_for(venue, urls, entry)
                 connection.add(entry)
                 usage = usage.with_one_more(entry.user, opened=True)
                 yield OpenConnection(connection)
+            case Refuse(quota="subscriptions" | "connections") if make_room(registry, venue.origin, now):
+                # What is wanted once goes before what is wanted twice.
+                wake.append(now)
             case Refuse() as refusal:
                 _note_refusal(registry, entry, refusal)
                 freed = venue.origin.slots.free_at()
@@ -139,6 +169,16 @@ def _open_for_requests(venue: Venue, now: float, urls: dict[str, str]) -> Iterat
         connection = _new_connection(venue, venue.request_host, urls)
         connection.empty_since = now
         yield OpenConnection(connection)
+
+
+def _new_for(venue: Venue, urls: dict[str, str], entry: Entry) -> Connection:
+    """Add a connection for a subscription."""
+    return _new_connection(venue, entry.type.host, urls, dedicated=entry.dedicated)
+
+
+def _new_like(venue: Venue, urls: dict[str, str], connection: Connection) -> Connection:
+    """Add a connection that is to replace another one."""
+    return _new_connection(venue, connection.host, urls, dedicated=connection.dedicated)
 
 
 def _new_connection(venue: Venue, host: str, urls: dict[str, str], *, dedicated: bool = False) -> Connection:

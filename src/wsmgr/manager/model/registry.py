@@ -6,24 +6,32 @@ to it is in `progress`, and what is to be done next in `reconciliation`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from wsmgr.manager.model import moving
+from wsmgr.manager.model import sides
 from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
 from wsmgr.manager.model.continuity import Closed
 from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError, WsmgrError
 from wsmgr.manager.model.fact import Fact, Notebook
+from wsmgr.manager.model.healing_queue import HealingQueue, Pace
+from wsmgr.manager.model.items import Item
 from wsmgr.manager.model.joining import Compose, log_for, replay
+from wsmgr.manager.model.merging import Merger
 from wsmgr.manager.model.message import Source
 from wsmgr.manager.model.placement import Usage
+from wsmgr.manager.model.pulse import Pulse
 from wsmgr.manager.model.quota import Quotas, UserSlots, Window
+from wsmgr.manager.model.recent import Recent, RecentPool
 from wsmgr.manager.model.requests import Requests
-from wsmgr.manager.model.subscription import DELIVERING, Entry, State, move
+from wsmgr.manager.model.returning import Cursor, returned
+from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
-from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
+from wsmgr.manager.model.subscription_type import Atom, Merge, SubscriptionType
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.delivery import Buffer
@@ -44,6 +52,8 @@ class Origin:
         dials: Dials in the last 60 s.
         messages: Frames sent in the last 60 s.
         slots: Users whose slots linger at the venue.
+        clock_ahead: By how many seconds the venue's clock is ahead of ours, or None where that is not known.
+        pace: When the next healing query may go out.
         silent_until: Until when nothing may be sent, because the venue said so (monotonic).
         venues: The venues that share it.
     """
@@ -53,6 +63,8 @@ class Origin:
     dials: Window = field(init=False)
     messages: Window = field(init=False)
     slots: UserSlots = field(factory=UserSlots)
+    clock_ahead: float | None = None
+    pace: Pace = field(factory=Pace)
     silent_until: float = 0.0
     venues: list[Venue] = field(factory=lambda: list[Venue](), repr=False)  # noqa: PLW0108 - `Venue` is defined below
 
@@ -76,7 +88,7 @@ class Origin:
         return Usage(
             connections=self.open_connections,
             subscriptions=sum(
-                len(connection.members) + len(connection.arrivals) for connection in connections
+                len(connection.members) + len(connection.seconds) for connection in connections
             ),
             users=self.slots.held(self._users(), now),
         )
@@ -120,6 +132,13 @@ class Venue:
         request_host: Which of its hosts takes requests.
         requests: What it was asked beside subscriptions.
         opened: How many connections it has ever had: the next one's number.
+        one_socket_only: Whether a trial has shown that two sockets do not both get the whole of a stream: moves break before they make.
+        rotate_after: After how many seconds a socket is replaced, or None for never.
+        read_items: Returns the items of a frame of a type.
+        with_items: Makes a frame of a type with some items only.
+        healing: The subscriptions that have gaps to be looked into.
+        overlap_failed_at: When that was shown last (monotonic), or None.
+        stirred: Whether a frame has changed something that the keeper has to look at.
         error: Why the venue as a whole is parked, or None.
     """
 
@@ -127,17 +146,51 @@ class Venue:
     origin: Origin
     decode: Decode
     compose: ComposeFor
+    read_items: Callable[[SubscriptionType, bytes], list[Item]]
+    with_items: Callable[[SubscriptionType, bytes, Sequence[Item]], bytes]
     connections: list[Connection] = field(factory=list[Connection])
     closing: list[Connection] = field(factory=list[Connection])
     attention: dict[str, Entry] = field(factory=dict[str, Entry])
     request_host: str = "api"
     requests: Requests = field(factory=Requests)
     opened: int = 0
+    one_socket_only: bool = False
+    overlap_failed_at: float | None = None
+    healing: HealingQueue = field(factory=HealingQueue)
+    stirred: bool = False
+    rotate_after: float | None = None
     error: str | None = None
 
     def __attrs_post_init__(self) -> None:
         """Join the origin."""
         self.origin.venues.append(self)
+
+    def remember(self, entry: Entry) -> Merger | None:
+        """Remember from now on what a subscription delivers, and what it has delivered of late; None where that says nothing."""
+        entry.merge_until = math.inf
+        if entry.merger is None and entry.type.merge is not Merge.NONE:
+            entry.merger = Merger(
+                entry.type.merge, partial(self.read_items, entry.type), partial(self.with_items, entry.type)
+            )
+            state = entry.log.state() if entry.log is not None else None
+            if state is not None:
+                entry.merger.remember(state[0])
+            if entry.recent is not None:
+                entry.merger.seed(entry.recent)
+            if entry.last is not None:
+                entry.merger.seed([entry.last])
+            entry.known_from = _known_from(entry)
+        return entry.merger
+
+
+def _known_from(entry: Entry) -> float:
+    """Return from when on every message that was delivered is remembered, in unix seconds."""
+    if entry.recent is not None and len(entry.recent):
+        return entry.recent.oldest_at
+    if entry.last is not None:
+        return entry.last.received_at
+    # Of an earlier process nothing is remembered.
+    return math.inf if entry.counters.messages else -math.inf
 
 
 @define(eq=False)
@@ -149,12 +202,18 @@ class Registry:
         venues: The venues, by name.
         entries: The subscriptions, by id; ended ones are gone from it.
         ended: The epochs of the newest ended ones, by id.
+        pulse: Whether the loop turns, so that deadlines can be judged.
+        replays: Whether the newest messages of each subscription are kept for readers that return.
+        recents: The newest messages of all subscriptions, within one bound.
     """
 
     note: Notebook
     venues: dict[str, Venue] = field(factory=dict[str, Venue])
     entries: dict[str, Entry] = field(factory=dict[str, Entry])
     ended: dict[str, int] = field(factory=dict[str, int])
+    pulse: Pulse = field(factory=Pulse)
+    replays: bool = False
+    recents: RecentPool = field(factory=RecentPool)
 
     def venue(self, name: str) -> Venue:
         """Return a venue.
@@ -194,25 +253,42 @@ class Registry:
         if found is not None:
             return found, False
         entry = new_entry(venue, atom, key, wall=wall, note=self.note)
+        heals_or_merges = atom.type.healing is not None or atom.type.merge is Merge.ITEMS
+        if self.replays or (heals_or_merges and entry.log is None):
+            entry.recent = Recent()
         entry.epoch = max(epoch, self.ended.pop(entry.id, -1) + 1)
         self.entries[entry.id] = entry
         venue.attention[entry.id] = entry
         return entry, True
 
-    def hold(self, entry: Entry, buffer: Buffer) -> None:
-        """Let a consumer hold a subscription: it gets the present state first, where the type has one, then all that comes."""
+    def hold(self, entry: Entry, buffer: Buffer, *, after: Cursor | None = None, wall: float = 0.0) -> None:
+        """Let a consumer hold a subscription: it gets the present state first, where the type has one, then all that comes.
+
+        Args:
+            entry: The subscription.
+            buffer: The consumer's.
+            after: The last message that a consumer had which returns: it gets what came since, as far as that is still held, and
+                is told a gap where it is not.
+            wall: Now, in unix seconds; for that gap.
+        """
         if buffer in entry.buffers:
             return
         if self.entries.get(entry.id) is not entry:
             buffer.close(SubscriptionClosedError(f"{entry.key} has been ended"))
             return
-        if entry.state in DELIVERING and not entry.first:
+        if after is None or not returned(entry, buffer, after, wall=wall):
+            self._show_state(entry, buffer)
+        entry.buffers.append(buffer)
+        entry.unheld_since = None
+        if buffer.redundancy > 1:
+            self.venues[entry.venue].attention[entry.id] = entry
+
+    def _show_state(self, entry: Entry, buffer: Buffer) -> None:
+        if entry.delivers and not entry.first:
             message = replay(entry.type.join, entry.last, entry.log)
             if message is not None:
                 buffer.put(message)
                 buffer.wake()
-        entry.buffers.append(buffer)
-        entry.unheld_since = None
 
     def release(self, entry: Entry, buffer: Buffer, now: float) -> None:
         """Take a consumer's hold away; the last hold of a subscription that is not kept starts its linger."""
@@ -220,6 +296,8 @@ class Registry:
             entry.buffers.remove(buffer)
             entry.counters.dropped += buffer.dropped
             entry.counters.conflated += buffer.conflated
+            if buffer.redundancy > 1 and self.entries.get(entry.id) is entry:
+                self.venues[entry.venue].attention[entry.id] = entry
         self.check_held(entry, now)
 
     def check_held(self, entry: Entry, now: float) -> None:
@@ -255,7 +333,7 @@ class Registry:
 
     def unplace(self, entry: Entry, now: float) -> None:
         """Take a subscription off its connection; where the venue was asked for it there, that is to be ended."""
-        moving.take_back(self, entry, why="it is being taken off")
+        sides.take_back(self, entry, why="it is being taken off", now=now)
         connection = entry.connection
         if connection is None:
             return

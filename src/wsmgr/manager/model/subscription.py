@@ -11,6 +11,7 @@ below, which refuse illegal moves, and each change is told to whoever watches it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,12 +22,20 @@ from wsmgr.manager.model.continuity import Event, Gap, Interruption
 from wsmgr.manager.model.delivery import Buffer
 from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.model.joining import Log
+from wsmgr.manager.model.merging import Merger
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.metrics import Counters
+from wsmgr.manager.model.recent import Recent
+from wsmgr.manager.model.repair import Repair
 from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
+from wsmgr.manager.model.watching import Watch
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Connection, Move  # noqa: TC004 - the connection holds entries: a cycle
+    from wsmgr.manager.model.connection import (  # noqa: TC004 - the connection holds entries: a cycle
+        Connection,
+        Second,
+    )
+    from wsmgr.manager.model.healing import Healing  # noqa: TC004 - it names the entry that it heals: a cycle
 
 
 class State(Enum):
@@ -112,7 +121,10 @@ class Entry:
         was_live: Whether it has been live since it was wanted.
         subscribed_at: When it was first wanted, in unix seconds.
         connection: Where it is placed, or None.
-        move: Its move to another connection, or None.
+        second: Its second side, on another connection, or None.
+        second_due: When a second side that is wanted is tried next (monotonic).
+        redundancy: On how many sockets who keeps it wants it: 1 or 2.
+        avoid: The id of the connection on which it is not to be placed again, or None.
         deadline: When the keeper looks at it again (monotonic), or None.
         attempts: Requests for it since it was last live.
         refusals: How often the venue refused it in a row.
@@ -123,6 +135,14 @@ class Entry:
         gap: The gap that its next message will carry, or None.
         last: Its newest message, or None.
         log: The snapshot and what came since, for `join = log`.
+        recent: The newest messages, for readers that return with a cursor and for merging; None where neither needs them.
+        merger: What was delivered, while two sides, or an interruption that ended a moment ago, may deliver it again; else None.
+        merge_until: When that is not needed any more (monotonic); infinite while it is not known.
+        known_from: From when on every message that was delivered is remembered (unix seconds), where that is not for ever.
+        venue_seq: The venue's number of the newest message, where the type's frames are numbered.
+        watch: How long it has been silent, and how long it usually is.
+        repair: How far its repair has come, or None while nothing is wrong.
+        healing: The gap that is being looked into, or None.
         buffers: The buffers of its consumers.
         counters: What is counted about it.
         watchers: Told after each change of state.
@@ -143,6 +163,14 @@ class Entry:
     fresh: bool = True
     epoch: int = 0
     log: Log | None = None
+    recent: Recent | None = field(default=None, repr=False)
+    merger: Merger | None = field(default=None, repr=False)
+    merge_until: float = math.inf
+    known_from: float = -math.inf
+    venue_seq: int | None = None
+    watch: Watch = field(factory=Watch, repr=False)
+    repair: Repair | None = None
+    healing: Healing | None = None
     state: State = State.PENDING
     error: str | None = None
     obstacle: WsmgrError | None = None
@@ -150,7 +178,10 @@ class Entry:
     seq: int = 0
     was_live: bool = False
     connection: Connection | None = field(default=None, repr=False)
-    move: Move | None = field(default=None, repr=False)
+    second: Second | None = field(default=None, repr=False)
+    second_due: float = 0.0
+    redundancy: int = 1
+    avoid: str | None = None
     deadline: float | None = None
     attempts: int = 0
     refusals: int = 0
@@ -187,8 +218,42 @@ class Entry:
 
     @property
     def settled(self) -> bool:
-        """Whether the keeper has nothing to do about it at once."""
+        """Whether its state asks for nothing."""
         return self.state in SETTLED
+
+    @property
+    def delivers(self) -> bool:
+        """Whether its messages are given to consumers."""
+        return self.state in DELIVERING
+
+    @property
+    def sides_wanted(self) -> int:
+        """On how many sockets anybody wants it: 1 or 2."""
+        kept = self.redundancy if self.kept else 1
+        return max((buffer.redundancy for buffer in self.buffers), default=1) if kept == 1 else kept
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something about it that the keeper does or waits for."""
+        return (
+            self.state not in SETTLED
+            or self.deadline is not None
+            or self.unheld_since is not None
+            or self.repair is not None
+            or self.merger is not None
+            or self._second_side_waits
+        )
+
+    @property
+    def _second_side_waits(self) -> bool:
+        if self.second is None:
+            return self.sides_wanted > 1
+        return self.second.deadline is not None or not self.second_joined or self.sides_wanted == 1
+
+    @property
+    def second_joined(self) -> bool:
+        """Whether a second side delivers beside the primary one."""
+        return self.second is not None and self.second.joined
 
     def tell(self, event: Event) -> None:
         """Put a continuity event into every consumer's buffer, and wake them."""

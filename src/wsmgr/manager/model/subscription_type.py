@@ -203,6 +203,8 @@ class SubscriptionType:
         log_limit: How many items `join = log` keeps.
         time: Where its frames say when they were made, as a path into the payload (of a list: into its last item), or None.
         packed: Whether the payload is a text that has to be unpacked.
+        marks_snapshots: Whether the venue says of a frame that it is a snapshot; else the first one after a subscribe is, for `join = log` and `fold`.
+        numbered: Whether its frames carry numbers of its own, without holes, that go on over reconnects.
         bare: The members by which the first item tells a frame that has no envelope; empty where frames have one.
         user: The parameter that names the user, or None.
         host: Which host of the venue serves it.
@@ -226,6 +228,8 @@ class SubscriptionType:
     log_limit: int = 2000
     time: str | None = None
     packed: bool = False
+    marks_snapshots: bool = False
+    numbered: bool = False
     bare: tuple[str, ...] = ()
     user: str | None = None
     host: str = "api"

@@ -1,8 +1,8 @@
-"""The caretaker: starts the dialers, and every venue that is wanted and not running; keeps the second's beat.
+"""The caretaker: starts the dialers, and every venue that is wanted and not running; keeps the beat.
 
 A dialer that has run is restarted by its supervisor; one that cannot even be started is tried again by the same backoff. A
-venue that gave up is parked with its reason and tried again later and later. The others never notice. The beat closes
-one second of every counter's rate, and shows by its lateness how long the loop was blocked.
+venue that gave up is parked with its reason and tried again later and later. The others never notice. The beat is a task of its
+own beside the mailbox: it is late when the loop was, and not when the caretaker waits for somebody.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from wsmgr.actors.reasons import describe
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import ConnectionState
 from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.pulse import INTERVAL
+from wsmgr.manager.runtime.beat import Beat
 from wsmgr.manager.runtime.dialer import RESTARTS, dialer_failed
 
 if TYPE_CHECKING:
@@ -24,15 +26,9 @@ if TYPE_CHECKING:
     from wsmgr.actors import DynamicSupervisor
     from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 
-BEAT = 1.0
-LATE = 1.0
+BEAT = INTERVAL
 RETRIES = (5.0, 60.0, 300.0, 900.0, 3600.0)
 HEALTHY = 600.0
-
-
-@frozen
-class _Beat:
-    """A second has passed."""
 
 
 @frozen
@@ -73,7 +69,7 @@ class Caretaker(Actor[Any]):
         self._dialer_spec = dialer_spec
         self._venue_spec = venue_spec
         self._running: dict[int, str] = {}
-        self._beat_at: float | None = None
+        self._beat = Beat(context, self._release_killed)
 
     async def init(self) -> Continue:
         """Start at once; the dialers and the venues are for later."""
@@ -81,7 +77,7 @@ class Caretaker(Actor[Any]):
 
     async def handle_continue(self, token: object) -> None:
         """Adopt what runs, start the rest, and begin the beat."""
-        self.send_interval(BEAT, _Beat())
+        self.start_soon(self._beat.keep, BEAT)
         known = {child.id for child in self._origins.which_children()}
         for origin in self._context.origins.values():
             if self._dialer_spec(origin).id not in known:
@@ -93,10 +89,8 @@ class Caretaker(Actor[Any]):
                 await self._start(venue)
 
     async def handle_info(self, message: object) -> None:
-        """Keep the beat; try again what gave up or could not be started."""
+        """Try again what gave up or could not be started."""
         match message:
-            case Timer(message=_Beat()):
-                self._beat()
             case Down():
                 self._gave_up(message)
             case Timer(message=_Retry(name)):
@@ -171,24 +165,10 @@ class Caretaker(Actor[Any]):
         )
         self.send_after(delay, _Retry(name))
 
-    def _beat(self) -> None:
-        now = self._context.clock.monotonic()
-        late = 0.0 if self._beat_at is None else now - self._beat_at - BEAT
-        self._beat_at = now
-        if late > LATE:
-            self._context.note(
-                Fact(
-                    kind="loop_blocked",
-                    level="warning",
-                    actor="caretaker",
-                    detail={"seconds": round(late, 3)},
-                )
-            )
-        for entry in self._context.registry.entries.values():
-            entry.counters.sample()
+    def _release_killed(self) -> None:
+        """Release what consumers held that were killed, and so could not say goodbye themselves."""
         for ref, handle in list(self._context.consumers.items()):
             if not ref.alive:
-                # It was killed, and so could not say goodbye itself.
                 del self._context.consumers[ref]
                 handle.release()
                 detail = {"error": f"its actor ended: {ref.exit_reason}", "dropped": handle.dropped}

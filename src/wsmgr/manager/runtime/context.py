@@ -12,16 +12,18 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, Event
 from attrs import define, field
 
 from wsmgr.actors import ActorRef, DynamicSupervisor
+from wsmgr.manager.model.buffer_pool import BufferPool
 from wsmgr.manager.model.dialling import Dialling
 from wsmgr.manager.model.fact import Fact, Note
 from wsmgr.manager.model.registry import Origin, Registry, Venue
 from wsmgr.manager.model.requests import first_connection
 from wsmgr.manager.runtime.clock import Clock
-from wsmgr.manager.transport.protocol import Connect
+from wsmgr.manager.runtime.newsroom import Newsroom
+from wsmgr.manager.transport.protocol import Connect, Dial
 from wsmgr.manager.venues.dialect import Desk, Dialect
 
 if TYPE_CHECKING:
@@ -56,8 +58,8 @@ class VenueContext:
         model: The model's record.
         dialect: How it speaks.
         url: Its address, without secrets.
-        urls: The address of each of its hosts; they may carry secrets and are only dialled.
-        shown_urls: The same without secrets.
+        dials: What to dial for each of its hosts.
+        shown_urls: The address of each of its hosts, without secrets.
         origin: Its origin.
         make_desk: Makes the desk.
         keeper: The keeper, or None while there is none.
@@ -76,8 +78,8 @@ class VenueContext:
     model: Venue
     dialect: Dialect
     url: str
-    urls: dict[str, str]
     shown_urls: dict[str, str]
+    dials: dict[str, Dial]
     origin: OriginContext
     make_desk: Callable[[], Desk] = field(init=False, repr=False)
     keeper: ActorRef[Any] | None = None
@@ -123,7 +125,11 @@ class Context:
         writer: The store's writer, or None while there is none.
         consumers: The callback consumers that run, with their handles.
         threads: How many sync callbacks may run at once.
+        store_trouble: Why nothing can be written to the disk, or None while it can.
+        buffers: The bound that all consumers' buffers have together.
+        newsroom: Tells whoever follows the events of each one.
         draining: Whether the manager has been told to end: nothing new is taken.
+        end_asked: Set when somebody has asked the manager, from inside, to end.
     """
 
     clock: Clock
@@ -139,7 +145,11 @@ class Context:
     writer: ActorRef[Any] | None = None
     consumers: dict[ActorRef[Any], Subscription] = field(factory=dict["ActorRef[Any]", "Subscription"])
     threads: CapacityLimiter = field(factory=lambda: CapacityLimiter(SYNC_CALLBACKS))
+    store_trouble: str | None = None
+    buffers: BufferPool = field(factory=BufferPool)
+    newsroom: Newsroom = field(factory=Newsroom)
     draining: bool = False
+    end_asked: Event = field(factory=Event)
 
     def __attrs_post_init__(self) -> None:
         """Make the registry, whose facts come here."""
@@ -184,6 +194,11 @@ class Context:
         self.draining = True
         for venue in self.venues.values():
             venue.model.requests.refuse_waiting()
+
+    def ask_end(self) -> None:
+        """Arm the drain, and have whoever runs the manager (`Manager.run_forever`) leave it."""
+        self.drain()
+        self.end_asked.set()
 
     def _hand_out(self, venue: VenueContext) -> None:
         waits = venue.model.requests.waiting and first_connection(venue.model) is not None

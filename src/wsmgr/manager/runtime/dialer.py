@@ -1,10 +1,11 @@
 """The dialer of one origin: lets its connections dial in turn.
 
 The decisions are in `model.dialling`, whose state outlives this actor; the dialer only carries grants to the links and wakes
-when the next one falls due.
+when the next one falls due. What happens to a connection is noted by `tell`, at once and in the model, not in a mailbox: a
+`Retry-After` that comes while the dialer is down holds all the same.
 
 While it is down nobody of its origin dials, and nothing else changes: whoever tells it something goes on. A dialer that was
-restarted looks for itself who waits, so that no connection waits longer because its wish was lost with a mailbox.
+restarted looks for itself who waits and who dials.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from attrs import frozen
 from wsmgr.actors import Actor, Backoff, Continue, Crash, ExitReason, MailboxPolicy, Timer
 from wsmgr.manager.model.asking import priority
 from wsmgr.manager.model.connection import Connection, ConnectionState
-from wsmgr.manager.model.dialling import HEALTHY_AFTER, LONG_PROBE
+from wsmgr.manager.model.dialling import LONG_PROBE, Dialling
 from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.flapping import HEALTHY_AFTER
 
 if TYPE_CHECKING:
     from wsmgr.actors import ActorRef
@@ -100,8 +102,51 @@ class DialWithdrawn:
 
 
 @frozen
+class DialNow:
+    """Said to the dialer: a connection that waits is to dial now, as far as the quota and a `Retry-After` allow.
+
+    Attributes:
+        connection: Its id: somebody asked for it, or its credentials are other ones.
+    """
+
+    connection: str
+
+
+DialNews = DialWanted | DialAccepted | DialRefused | SocketEnded | DialWithdrawn | DialNow
+
+
+@frozen
+class Look:
+    """Said to the dialer: something has changed, look who may dial."""
+
+
+@frozen
 class _Due:
     """The next dial falls due."""
+
+
+def tell(context: Context, origin: OriginContext, news: DialNews) -> None:
+    """Note what happened to a connection, and wake the dialer, where there is one."""
+    _note(origin.dialling, news, context.clock.monotonic())
+    if origin.dialer is not None:
+        origin.dialer.cast(Look())
+
+
+def _note(dialling: Dialling, news: DialNews, now: float) -> None:
+    """Note in the state of an origin's dials what happened to a connection."""
+    match news:
+        case DialWanted(connection, urgency):
+            dialling.request(connection, urgency, now)
+        case DialAccepted(connection):
+            dialling.accepted(connection, now)
+        case DialRefused(connection, reason, retry_after, credential):
+            dialling.refused(connection, reason, now, retry_after=retry_after, credential=credential)
+        case SocketEnded(connection, uptime, proved):
+            dialling.closed(connection, now, uptime=uptime, proved=proved)
+        case DialWithdrawn(connection):
+            dialling.withdraw(connection)
+        case DialNow(connection):
+            dialling.retry_now(connection)
 
 
 class Dialer(Actor[Any]):
@@ -119,6 +164,7 @@ class Dialer(Actor[Any]):
         self._context = context
         self._origin = origin
         self._timer: Timer | None = None
+        self._said: dict[str, str] = {}
 
     async def init(self) -> Continue:
         """Take the origin's place."""
@@ -131,30 +177,16 @@ class Dialer(Actor[Any]):
         now = self._context.clock.monotonic()
         found = [(venue, connection) for venue in self._venues() for connection in venue.model.connections]
         dialling.resume(
-            connection.id for _, connection in found if connection.state is ConnectionState.DIALLING
+            dialling=[each.id for _, each in found if each.state is ConnectionState.DIALLING],
+            ready=[each.id for _, each in found if each.opened_monotonic is not None],
         )
         for venue, connection in found:
             if _waiting_link(venue, connection) is not None:
                 dialling.request(connection.id, urgency(connection), now)
         self._grant()
 
-    async def handle_cast(
-        self, message: DialWanted | DialAccepted | DialRefused | SocketEnded | DialWithdrawn
-    ) -> None:
-        """Note what happened, and grant what may be granted."""
-        dialling = self._origin.dialling
-        now = self._context.clock.monotonic()
-        match message:
-            case DialWanted(connection, urgency):
-                dialling.request(connection, urgency, now)
-            case DialAccepted(connection):
-                dialling.accepted(connection)
-            case DialRefused(connection, reason, retry_after, credential):
-                dialling.refused(connection, reason, now, retry_after=retry_after, credential=credential)
-            case SocketEnded(connection, uptime, proved):
-                dialling.closed(connection, uptime=uptime, proved=proved)
-            case DialWithdrawn(connection):
-                dialling.withdraw(connection)
+    async def handle_cast(self, message: Look) -> None:
+        """Grant what may be granted."""
         self._grant()
 
     async def handle_info(self, message: object) -> None:
@@ -176,7 +208,9 @@ class Dialer(Actor[Any]):
             link = _waiting_link(*found) if found is not None else None
             if link is None or not link.cast(DialGranted()):
                 # Nobody is there, or it has a socket by now: a grant that is not used would keep a scout from dialling.
-                self._origin.dialling.withdraw(name)
+                self._origin.dialling.release(name)
+            elif found is not None and found[1].reason == self._said.get(name):
+                found[1].reason = None
         self._show(now)
         if self._timer is not None:
             self._timer.cancel()
@@ -187,16 +221,21 @@ class Dialer(Actor[Any]):
     def _show(self, now: float) -> None:
         """Write into each waiting connection's record what it waits for, and until when."""
         dialling = self._origin.dialling
+        said, self._said = self._said, {}
         for venue in self._venues():
             for connection in venue.model.connections:
                 if connection.state not in _IDLE:
                     continue
-                at = dialling.attempt_at(connection.id, now)
-                if at is None:
+                wait = dialling.wait(connection.id, now)
+                if wait is None:
                     continue
-                waits = at > now
-                connection.next_attempt_at = self._context.clock.wall() + (at - now) if waits else None
-                connection.state = self._waiting_state(connection) if waits else ConnectionState.DISCONNECTED
+                connection.next_attempt_at = (
+                    None if wait.at is None else self._context.clock.wall() + (wait.at - now)
+                )
+                connection.state = self._waiting_state(connection)
+                if connection.reason in {None, said.get(connection.id)}:
+                    # Nothing has happened to it itself: this is why it is not ready.
+                    connection.reason = self._said[connection.id] = wait.why
 
     def _waiting_state(self, connection: Connection) -> ConnectionState:
         if self._origin.dialling.unauthorized(connection.id):

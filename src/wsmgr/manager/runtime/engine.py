@@ -15,14 +15,18 @@ from wsmgr.actors import ActorRef, CallExitError, ChildSpec, Supervisor
 from wsmgr.manager.model.delivery import Policy, default_policy
 from wsmgr.manager.model.errors import (
     ManagerClosedError,
+    NotFoundError,
     UsageError,
     WsmgrError,
 )
+from wsmgr.manager.model.explaining import explain
+from wsmgr.manager.model.folding import hurry
 from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
-from wsmgr.manager.runtime.store_client import read
+from wsmgr.manager.runtime.reconnecting import reconnect
+from wsmgr.manager.runtime.store_client import list_events, list_gaps
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Subscribing, Wait, Wish, choose_socket
 from wsmgr.manager.runtime.views import (
     ConnectionView,
@@ -31,14 +35,15 @@ from wsmgr.manager.runtime.views import (
     MetricsView,
     SubscriptionView,
     TreeView,
+    WhyView,
     connection_view,
     event_view,
     gap_view,
     metrics_view,
     subscription_view,
+    why_view,
 )
-from wsmgr.manager.store import queries
-from wsmgr.manager.store.committer import Read
+from wsmgr.manager.store.history import EventsAsked, GapsAsked
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
@@ -46,7 +51,10 @@ if TYPE_CHECKING:
 
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.model.requests import RequestKind
+    from wsmgr.manager.model.returning import Cursor
 
+HISTORY = 20
+"""How many events `why` shows."""
 EMBEDDED = "embedded"
 """Who acts when a program calls the manager inside itself."""
 
@@ -89,6 +97,7 @@ class Engine:
         policy: Policy | None = None,
         events: bool = False,
         dedicated: bool = False,
+        redundancy: int = 1,
         keep: bool = False,
         owner: str | None = None,
         wait: Wait = "ack",
@@ -105,6 +114,7 @@ class Engine:
             policy: What happens when this consumer is too slow; None for the type's own.
             events: Whether the consumer wants continuity events.
             dedicated: Whether it wants a connection of its own.
+            redundancy: On how many sockets it is wanted: 1 or 2.
             keep: Whether it stays until someone ends it.
             owner: Who wants it kept.
             wait: How far it must have come before this returns.
@@ -125,6 +135,7 @@ class Engine:
             policy=policy,
             events=events,
             dedicated=dedicated,
+            redundancy=redundancy,
             wait=wait,
         )
         return await self._subscribing.finish(wish, keep=keep, owner=owner, wait=wait, timeout=timeout)
@@ -257,9 +268,20 @@ class Engine:
             raise
 
     def join(
-        self, subscription_id: str, *, policy: Policy | None = None, events: bool = False
+        self,
+        subscription_id: str,
+        *,
+        policy: Policy | None = None,
+        events: bool = False,
+        after: Cursor | None = None,
     ) -> Subscription:
         """Return another consumer of a subscription that is wanted already.
+
+        Args:
+            subscription_id: The subscription.
+            policy: What happens when this consumer is too slow; None for the type's own.
+            events: Whether the consumer wants continuity events.
+            after: The last message that it had, for a consumer that returns: it goes on behind it, or is told a gap first.
 
         Raises:
             NotFoundError: There is none with this id.
@@ -269,7 +291,37 @@ class Engine:
         entry = self.context.registry.entry(subscription_id)
         policy = policy or default_policy(entry.type)
         choose_socket(entry, new=False, dedicated=policy is Policy.BLOCK, policy=policy)
-        return Subscription(self.context, entry, policy=policy, events=events)
+        return Subscription(self.context, entry, policy=policy, events=events, after=after)
+
+    def reconnect(self, connection_id: str | None = None, *, why: str = "somebody asked for it") -> list[str]:
+        """Have a connection, or all, get a new socket; returns the ids of those that will.
+
+        One that carries subscriptions is replaced make before break, where the venue allows it. One that waits dials as soon as the quota
+        and a `Retry-After` allow; a parked one is tried again at once.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        found = [
+            (venue, connection)
+            for venue in self.context.venues.values()
+            for connection in venue.model.connections
+            if connection_id in {None, connection.id}
+        ]
+        if connection_id is not None and not found:
+            raise NotFoundError(connection_id, what="connection")
+        for venue, connection in found:
+            reconnect(self.context, venue, connection, why=why)
+        return [connection.id for _, connection in found]
+
+    def rebalance(self, venue_name: str | None = None) -> list[str]:
+        """Give up at once every connection whose streams fit on the others, without waiting; returns the ids of those that begin to empty."""
+        begun: list[str] = []
+        for venue in self.context.venues.values():
+            if venue_name in {None, venue.model.name}:
+                begun += hurry(venue.model, self.context.clock.monotonic())
+                self.context.look(venue.model.name)
+        return begun
 
     async def unsubscribe(self, entry_id: str, *, by: str = "unsubscribe") -> None:
         """End a subscription for everybody; it is on the disk when this returns, and does not come back.
@@ -341,29 +393,30 @@ class Engine:
         self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
     ) -> list[GapView]:
         """Return gaps out of the ledger, newest first; `before` goes on behind the gap of that number."""
-        rows = await read(
-            self.context,
-            Read(
-                lambda database: queries.list_gaps(
-                    database, subscription_id=subscription_id, before=before, limit=limit
-                )
-            ),
-        )
+        asked = GapsAsked(subscription_id=subscription_id, before=before, limit=limit)
+        rows = await list_gaps(self.context, asked)
         return [gap_view(row) for row in rows]
 
     async def events(
         self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
     ) -> list[EventView]:
         """Return events, newest first; `before` goes on behind the event of that number."""
-        rows = await read(
-            self.context,
-            Read(
-                lambda database: queries.list_events(
-                    database, subscription_id=subscription_id, before=before, limit=limit
-                )
-            ),
-        )
+        asked = EventsAsked(subscription_id=subscription_id, before=before, limit=limit)
+        rows = await list_events(self.context, asked)
         return [event_view(row) for row in rows]
+
+    async def why(self, subscription_id: str) -> WhyView:
+        """Say why a subscription is as it is: what happened, who decided, on what evidence, what comes next and when.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        entry = self.context.registry.entry(subscription_id)
+        history = await self.events(subscription_id, limit=HISTORY)
+        clock = self.context.clock
+        now = clock.monotonic()
+        found = explain(entry, self.context.registry.venues[entry.venue], now)
+        return why_view(entry, found, history, now=now, wall=clock.wall())
 
     def venue(self, name: str | None) -> VenueContext:
         """Return a venue by name; None means the only one, or `hyperliquid`.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
+    from wsmgr.manager.model.returning import Cursor
     from wsmgr.manager.runtime.context import Context
 
 
@@ -41,16 +42,27 @@ class Subscription:
         entry: The subscription.
         policy: What happens when this consumer is too slow.
         events: Whether it wants continuity events.
+        redundancy: On how many sockets it wants the stream.
+        after: The last message that it had, for one that returns.
     """
 
-    def __init__(self, context: Context, entry: Entry, *, policy: Policy, events: bool) -> None:
+    def __init__(
+        self,
+        context: Context,
+        entry: Entry,
+        *,
+        policy: Policy,
+        events: bool,
+        redundancy: int = 1,
+        after: Cursor | None = None,
+    ) -> None:
         """Hold the subscription."""
         self._context = context
         self._entry = entry
         self._arrived = anyio.Event()
-        self.buffer = Buffer(policy, self._wake, events=events)
+        self.buffer = Buffer(policy, self._wake, events=events, redundancy=redundancy)
         self._held = True
-        context.registry.hold(entry, self.buffer)
+        context.registry.hold(entry, self.buffer, after=after, wall=context.clock.wall())
 
     @property
     def id(self) -> str:

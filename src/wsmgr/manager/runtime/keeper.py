@@ -33,7 +33,7 @@ from wsmgr.manager.model.effects import (
 )
 from wsmgr.manager.model.reconciliation import reconcile
 from wsmgr.manager.runtime.context import LOOK, Context, VenueContext
-from wsmgr.manager.runtime.dialer import DialWithdrawn
+from wsmgr.manager.runtime.dialer import DialWithdrawn, tell
 from wsmgr.manager.runtime.session import Hang, Send
 
 if TYPE_CHECKING:
@@ -101,7 +101,13 @@ class Keeper(Actor[Any]):
     async def _look(self) -> None:
         self._venue.look_pending = False
         now = self._context.clock.monotonic()
-        plan = reconcile(self._context.registry, self._venue.model, now=now, urls=self._venue.shown_urls)
+        plan = reconcile(
+            self._context.registry,
+            self._venue.model,
+            now=now,
+            wall=self._context.clock.wall(),
+            urls=self._venue.shown_urls,
+        )
         for effect in plan.effects:
             await self._perform(effect)
         for connection in list(self._venue.model.connections):
@@ -162,8 +168,7 @@ class Keeper(Actor[Any]):
         self.monitor(running)
 
     def _close(self, connection: Connection) -> None:
-        if self._venue.origin.dialer is not None:
-            self._venue.origin.dialer.cast(DialWithdrawn(connection.id))
+        tell(self._context, self._venue.origin, DialWithdrawn(connection.id))
         running = self._venue.supervisors.get(connection.id)
         if running is None:
             self._closed(connection.id)
@@ -210,5 +215,4 @@ class Keeper(Actor[Any]):
     def _park(self, connection: Connection, text: str) -> None:
         clock = self._context.clock
         progress.parked(self._context.registry, connection, text, now=clock.monotonic(), wall=clock.wall())
-        if self._venue.origin.dialer is not None:
-            self._venue.origin.dialer.cast(DialWithdrawn(connection.id))
+        tell(self._context, self._venue.origin, DialWithdrawn(connection.id))

@@ -17,11 +17,14 @@ from wsmgr.manager.model.continuity import (
     Event,
     Failed,
     Gap,
+    Healed,
     Interrupted,
     Lagged,
     Live,
     Rejected,
     Resumed,
+    Snapshot,
+    Stale,
 )
 from wsmgr.manager.model.errors import LaggedError, WsmgrError
 from wsmgr.manager.model.message import Message
@@ -51,6 +54,10 @@ class GapDocument(msgspec.Struct, kw_only=True):
     missing: int | None
     attempts: int
     healed_by: str | None
+    proof: str | None
+    open_because: str | None
+    venue_seq_from: int | None
+    venue_seq_to: int | None
 
 
 class MessageLine(msgspec.Struct, gc=False):
@@ -170,6 +177,10 @@ def gap_document(gap: Gap) -> GapDocument:
         missing=gap.missing,
         attempts=gap.attempts,
         healed_by=gap.healed_by,
+        proof=gap.proof,
+        open_because=gap.open_because,
+        venue_seq_from=gap.venue_seq_from,
+        venue_seq_to=gap.venue_seq_to,
     )
 
 
@@ -181,7 +192,7 @@ def _data(message: Message, payload_bytes: PayloadBytes) -> bytes:
     return msgspec.json.format(data, indent=-1) if b"\n" in data else data
 
 
-def _event(event: Event) -> tuple[str, Mapping[str, Any]]:
+def _event(event: Event) -> tuple[str, Mapping[str, Any]]:  # noqa: C901 - a case for each event
     match event:
         case Live():
             return "live", {"at": _utc(event.at, UTC), "quiet": event.quiet}
@@ -196,8 +207,14 @@ def _event(event: Event) -> tuple[str, Mapping[str, Any]]:
         case Gap():
             return "gap", msgspec.structs.asdict(gap_document(event))
         case Resumed():
-            gap = gap_document(event.gap)
+            gap = None if event.gap is None else gap_document(event.gap)
             return "resumed", {"epoch": event.epoch, "exact": event.exact, "gap": gap}
+        case Snapshot():
+            return "snapshot", {"at": _utc(event.at, UTC)}
+        case Stale():
+            return "stale", {"since": _utc(event.since, UTC)}
+        case Healed():
+            return "healed", {"gap": gap_document(event.gap), "items": event.items}
         case Lagged():
             return "lagged", {"dropped": event.dropped}
         case Rejected():

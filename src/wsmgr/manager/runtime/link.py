@@ -24,13 +24,14 @@ from wsmgr.actors import (
 )
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
-from wsmgr.manager.model.subscription import State
 from wsmgr.manager.runtime.dialer import (
     DialAccepted,
     DialGranted,
+    DialNews,
     DialRefused,
     DialWanted,
     SocketEnded,
+    tell,
     urgency,
 )
 from wsmgr.manager.runtime.session import ConnectionLostError, Opened, Session
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 ASK_AGAIN = 30.0
 FORGIVEN_AFTER = 60.0
-CREDENTIAL_STATUS = (401, 403)
 
 
 class Link(StateMachine[Any]):
@@ -169,12 +169,11 @@ class Link(StateMachine[Any]):
                     connection.id,
                     error.reason,
                     retry_after=error.dial.retry_after,
-                    credential=error.dial.status in CREDENTIAL_STATUS,
+                    credential=error.dial.phase == "auth",
                 )
             )
             return
-        proved = any(entry.state is State.LIVE for entry in connection.routes.values())
-        self._tell_dialer(SocketEnded(connection.id, uptime=self._uptime(), proved=proved))
+        self._tell_dialer(SocketEnded(connection.id, uptime=self._uptime(), proved=connection.proved))
 
     def _uptime(self) -> float:
         """Return for how many seconds the present socket has been open; 0 where there is none."""
@@ -197,7 +196,5 @@ class Link(StateMachine[Any]):
         self._connection.state = state
         self.next_state(state, timeout=timeout)
 
-    def _tell_dialer(self, message: object) -> None:
-        dialer = self._venue.origin.dialer
-        if dialer is not None:
-            dialer.cast(message)
+    def _tell_dialer(self, news: DialNews) -> None:
+        tell(self._context, self._venue.origin, news)

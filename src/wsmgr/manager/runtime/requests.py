@@ -127,6 +127,7 @@ class VenueRequester:
         try:
             with anyio.move_on_after(timeout):
                 await ended.wait()
+            await self._until_read(ended)
             if request.outcome is None and request.progress is Progress.ENDED:
                 raise ManagerClosedError("the manager was left before the request was written")
             if request.outcome is None and request.progress is not Progress.WRITTEN:
@@ -143,3 +144,10 @@ class VenueRequester:
             self._context.serve_origin(self._venue.origin)
         assert request.outcome is not None  # noqa: S101 - a written request that is given up has an outcome
         return request.outcome
+
+    async def _until_read(self, ended: anyio.Event) -> None:
+        """Wait, after a stall of the loop, until each socket was read: the answer may have come in time."""
+        now, pulse = self._context.clock.monotonic(), self._context.registry.pulse
+        if not ended.is_set() and not pulse.may_judge(now):
+            with anyio.move_on_after(pulse.judge_at(now) - now):
+                await ended.wait()

@@ -24,6 +24,8 @@ def subscription_row(entry: Entry, wall: float) -> SubscriptionRow:
         state=entry.state.value,
         error=entry.error,
         epoch=entry.epoch,
+        redundancy=entry.redundancy,
+        dedicated=entry.dedicated,
         subscribed_at=entry.subscribed_at,
         updated_at=wall,
     )
@@ -34,6 +36,7 @@ def metrics_row(entry: Entry, *, now: float, wall: float) -> MetricsRow:
     counters = entry.counters
     uptime = max(0.0, wall - entry.subscribed_at)
     live = counters.live(now)
+    lag_p50_ms, lag_p99_ms = counters.lag_ms
     return MetricsRow(
         subscription_id=entry.id,
         message_count=counters.messages,
@@ -49,6 +52,8 @@ def metrics_row(entry: Entry, *, now: float, wall: float) -> MetricsRow:
         gap_seconds=counters.gap_seconds,
         dropped=entry.dropped,
         duplicates=counters.duplicates,
+        lag_p50_ms=lag_p50_ms,
+        lag_p99_ms=lag_p99_ms,
     )
 
 

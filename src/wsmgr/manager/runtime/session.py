@@ -4,8 +4,8 @@ Its reader is a task of its own that belongs to the actor: while it waits for th
 frames to the dispatcher, which is a plain call. The actor's mailbox carries only what is sent. Two clocks run: the
 keep-alive that the venue's idle rule asks for, and the probe that finds a half-open socket.
 
-The probe counts its own ticks rather than seconds: after a stall of the loop, or a suspend of the machine, it has not
-ticked either, so no socket is declared dead before it was read again.
+The probe sends a ping after 5 s without a byte, and ends the socket when none has come within 8 s more. After a stall of the loop, or a
+suspend of the machine, it waits until the socket was read again (`model.pulse`), so none is declared dead for a time in which nobody listened.
 """
 
 from __future__ import annotations
@@ -15,23 +15,28 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from wsmgr.actors import Actor, ActorRef, Continue, Crash, ExitReason, MailboxPolicy, Stop, Timer
-from wsmgr.manager.model import progress
+from wsmgr.manager.model import progress, rotation
 from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
-from wsmgr.manager.model.frame import Answer, Frame, Ping
+from wsmgr.manager.model.frame import Answer, Frame, GoingAway, Ping
 from wsmgr.manager.model.requests import Request
 from wsmgr.manager.transport.errors import DialError, FrameError, SocketClosedError
-from wsmgr.manager.transport.protocol import Closed, Dial, Socket
 
 if TYPE_CHECKING:
     from wsmgr.manager.runtime.context import Context, VenueContext
+    from wsmgr.manager.transport.protocol import Closed, Socket
 
 PROBE_TICK = 1.0
 PROBE_AFTER = 5
 PROBE_WITHIN = 8
+PROBES_A_TICK = 4
 BLOCK_TICKS = 8
+GOODBYE = 2.0
+"""Seconds that a peer has to answer our close frame."""
+SILENT_GOODBYE = 0.05
+"""The same for one that has not answered a ping: what was on its socket is interrupted, and must not be called live meanwhile."""
 
 
 class ConnectionLostError(Exception):
@@ -84,6 +89,11 @@ class Hang:
 
 @frozen
 class _Tick:
+    """A second has passed."""
+
+
+@frozen
+class _Probe:
     """The probe's beat."""
 
 
@@ -114,8 +124,10 @@ class Session(Actor[Any]):
         self._connection = connection
         self._link = link
         self._socket: Socket | None = None
-        self._silent_ticks = 0
-        self._bytes_seen = 0
+        self._pinged_at: float | None = None
+        self._resumed_at = 0.0
+        self._silent = False
+        self._notice: str | None = None
         self._blocked_ticks: int | None = None
         self._dispatch = Dispatcher(
             context.registry,
@@ -149,6 +161,9 @@ class Session(Actor[Any]):
             case Timer(message=_KeepAlive()):
                 return await self._keep_alive()
             case Timer(message=_Tick()):
+                self._tick()
+                return None
+            case Timer(message=_Probe()):
                 return await self._probe()
             case _:
                 return None
@@ -159,7 +174,7 @@ class Session(Actor[Any]):
         self._venue.sessions.pop(self._connection.id, None)
 
     async def _serve(self) -> None:
-        dial = Dial(url=self._venue.urls[self._connection.host])
+        dial = self._venue.dials[self._connection.host]
         try:
             async with self._context.connect(dial, self._on_batch) as socket:
                 self._open(socket)
@@ -177,19 +192,20 @@ class Session(Actor[Any]):
         clock = self._context.clock
         progress.opened(self._context.registry, self._connection, now=clock.monotonic(), wall=clock.wall())
         self._link.cast(Opened())
+        self._heed_notice()
         self.send_interval(PROBE_TICK, _Tick())
+        self.send_interval(PROBE_TICK / PROBES_A_TICK, _Probe())
         self.send_interval(self._venue.dialect.keep_alive.interval, _KeepAlive())
         self._context.look(self._venue.model.name)
         self._context.serve(self._venue)
 
     def _on_batch(self, frames: list[bytes]) -> None:
         clock = self._context.clock
+        self._dispatch(frames)
+        # Not before: where our own code raises on a frame, the rest of this batch is lost.
         self._connection.last_inbound_at = clock.wall()
         self._connection.last_inbound_monotonic = clock.monotonic()
-        arriving = len(self._connection.arrivals)
-        self._dispatch(frames)
-        if len(self._connection.arrivals) < arriving:
-            # A stream has moved here: the side that it left is to be told.
+        if self._venue.model.stirred:
             self._context.look(self._venue.model.name)
         if self._connection.dedicated:
             self._pause_for_blocked()
@@ -200,6 +216,7 @@ class Session(Actor[Any]):
         if not blocked or self._socket is None or self._blocked_ticks is not None:
             return
         self._blocked_ticks = 0
+        self._connection.paused = True
         self._socket.pause_reading()
         for buffer in blocked:
             buffer.resume = self._resume
@@ -207,7 +224,8 @@ class Session(Actor[Any]):
     def _resume(self) -> None:
         if self._blocked_ticks is not None and not self._blocked():
             self._blocked_ticks = None
-            self._silent_ticks = 0
+            self._connection.paused = False
+            self._resumed_at = self._context.clock.monotonic()
             if self._socket is not None:
                 self._socket.resume_reading()
 
@@ -229,9 +247,21 @@ class Session(Actor[Any]):
             return
         clock = self._context.clock
         registry = self._context.registry
+        if isinstance(frame, GoingAway):
+            self._notice = frame.why
+            self._heed_notice()
+            return
         if isinstance(frame, Answer):
             self._context.serve_origin(self._venue.origin)
         if take_answer(registry, self._connection, frame, now=clock.monotonic(), wall=clock.wall()):
+            self._context.look(self._venue.model.name)
+
+    def _heed_notice(self) -> None:
+        """Have the socket replaced that the venue has said it will end; a notice may come before the socket is known to be open."""
+        if self._notice is not None and self._connection.ready:
+            now = self._context.clock.monotonic()
+            rotation.want(self._context.registry, self._connection, why=self._notice, now=now)
+            self._notice = None
             self._context.look(self._venue.model.name)
 
     async def _send(self, frame: bytes, request: Request | None = None) -> Stop | None:
@@ -266,24 +296,40 @@ class Session(Actor[Any]):
         return None
 
     async def _probe(self) -> Stop | None:
+        """Look at the silence of the socket; nothing is judged while it is not read, or while the loop has just stood still."""
         socket = self._socket
-        if socket is None:
+        now = self._context.clock.monotonic()
+        if (
+            socket is None
+            or not self._context.registry.pulse.may_judge(now)
+            or self._blocked_ticks is not None
+        ):
             return None
-        self._connection.rtt = socket.rtt
-        if self._blocked_ticks is not None:
-            self._count_blocked()
-            return None
-        if socket.bytes_received != self._bytes_seen:
-            self._bytes_seen = socket.bytes_received
-            self._silent_ticks = 0
-            return None
-        self._silent_ticks += 1
-        if self._silent_ticks == PROBE_AFTER:
+        # Looked at four times a tick, and two looks early: it is found within the whole of the two times.
+        after, within = PROBE_AFTER * PROBE_TICK, PROBE_WITHIN * PROBE_TICK
+        early = 2.0 * PROBE_TICK / PROBES_A_TICK
+        heard_at = max(socket.last_inbound_at, self._resumed_at)
+        if self._pinged_at is None or heard_at >= self._pinged_at:
+            self._pinged_at = None
+            if now - heard_at < after - early:
+                return None
+            self._pinged_at = now
             return await self._ping()
-        if self._silent_ticks < PROBE_AFTER + PROBE_WITHIN:
+        if now - self._pinged_at < within - early:
             return None
-        seconds = PROBE_AFTER + PROBE_WITHIN
-        return Stop(Crash(ConnectionLostError(f"no byte for {seconds} s, and no answer to a ping")))
+        self._silent = True
+        silent = (
+            f"no byte for {now - heard_at:.1f} s, and no answer to a ping in {now - self._pinged_at:.1f} s"
+        )
+        return Stop(Crash(ConnectionLostError(silent)))
+
+    def _tick(self) -> None:
+        if self._socket is not None:
+            self._connection.rtt = self._socket.rtt
+        if self._blocked_ticks is not None and self._context.registry.pulse.may_judge(
+            self._context.clock.monotonic()
+        ):
+            self._count_blocked()
 
     def _count_blocked(self) -> None:
         """While reading is paused nothing is judged; a consumer that blocks for too long is failed, and reading goes on."""
@@ -298,4 +344,4 @@ class Session(Actor[Any]):
         socket, self._socket = self._socket, None
         if socket is not None:
             self._connection.state = ConnectionState.DRAINING
-            await socket.aclose(1000, reason)
+            await socket.aclose(1000, reason, timeout=SILENT_GOODBYE if self._silent else GOODBYE)

@@ -13,6 +13,8 @@ from wsmgr.manager.store.errors import StoreError
 if TYPE_CHECKING:
     from wsmgr.manager.runtime.context import Context
     from wsmgr.manager.store.changes import Change
+    from wsmgr.manager.store.history import EventsAsked, GapsAsked
+    from wsmgr.manager.store.rows import EventRow, GapRow
 
 PATIENCE = 10.0
 RETRY = 0.1
@@ -31,12 +33,32 @@ async def read(context: Context, query: Read) -> Any:  # noqa: ANN401 - what the
     """Return what a query finds.
 
     Raises:
-        StoreError: The store was not there for too long.
+        StoreError: The database could not be read, or the store was not there for too long.
     """
     return await _ask(context, query)
 
 
-async def _ask(context: Context, request: Commit | Read) -> Any:  # noqa: ANN401 - what the writer answers
+async def list_gaps(context: Context, asked: GapsAsked) -> list[GapRow]:
+    """Return gaps, newest first: those in the database, and those that wait for it or cannot be read from it.
+
+    Raises:
+        StoreError: The store was not there for too long.
+    """
+    found: list[GapRow] = await _ask(context, asked)
+    return found
+
+
+async def list_events(context: Context, asked: EventsAsked) -> list[EventRow]:
+    """Return events, newest first, in the same way.
+
+    Raises:
+        StoreError: The store was not there for too long.
+    """
+    found: list[EventRow] = await _ask(context, asked)
+    return found
+
+
+async def _ask(context: Context, request: Commit | Read | GapsAsked | EventsAsked) -> Any:  # noqa: ANN401 - what the writer answers
     with anyio.move_on_after(PATIENCE):
         while True:
             writer = context.writer

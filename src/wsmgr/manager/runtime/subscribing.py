@@ -21,9 +21,11 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.placement import Refuse, place
+from wsmgr.manager.model.redundancy import has_room_to_make
 from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
+from wsmgr.manager.model.subscription_type import Merge
 from wsmgr.manager.runtime.context import VenueContext
 from wsmgr.manager.runtime.handle import Subscription
 from wsmgr.manager.runtime.rows import subscription_row
@@ -34,7 +36,7 @@ from wsmgr.manager.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wsmgr.manager.model.subscription_type import Atom
+    from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
     from wsmgr.manager.runtime.context import Context
 
 Wait = Literal["ack", "live", "none"]
@@ -43,6 +45,8 @@ WAITS: Mapping[str, frozenset[State]] = {
     "live": frozenset({State.LIVE}),
 }
 DEFAULT_TIMEOUT = 30.0
+REDUNDANCIES = (1, 2)
+BLOCK_OR_TWO = "policy='block' stops a socket, and redundancy=2 wants two that never stop; choose one of them"
 HINT_PATIENCE = 2.0
 
 
@@ -84,6 +88,7 @@ class Subscribing:
         policy: Policy | None = None,
         events: bool = False,
         dedicated: bool = False,
+        redundancy: int = 1,
         wait: Wait = "ack",
     ) -> Wish:
         """Want a subscription, or join it where the key is subscribed already; it is asked for while the caller goes on.
@@ -97,6 +102,7 @@ class Subscribing:
             policy: What happens when this consumer is too slow; None for the type's own.
             events: Whether the consumer wants continuity events.
             dedicated: Whether it wants a connection of its own.
+            redundancy: On how many sockets it is wanted: 1 or 2.
             wait: How far it will have to come.
 
         Raises:
@@ -107,11 +113,18 @@ class Subscribing:
             raise UsageError(f"wait={shown(wait)} is not known; choose ack, live or none")
         atom = venue.dialect.atom(type_name, params)
         policy = policy or default_policy(atom.type)
+        check_redundancy(atom.type, redundancy, policy)
         entry, new = await self._want(venue, atom)
-        choose_socket(entry, new=new, dedicated=dedicated or policy is Policy.BLOCK, policy=policy)
+        choose_socket(
+            entry,
+            new=new,
+            dedicated=dedicated or policy is Policy.BLOCK,
+            policy=policy,
+            redundancy=redundancy,
+        )
         if new and wait != "none":
             self._check_quota(venue, entry)
-        handle = Subscription(self._context, entry, policy=policy, events=events)
+        handle = Subscription(self._context, entry, policy=policy, events=events, redundancy=redundancy)
         self._context.look(entry.venue)
         return Wish(venue, entry, new, handle)
 
@@ -145,7 +158,7 @@ class Subscribing:
         kept_by_us = keep and not entry.kept
         try:
             if keep:
-                await self._keep(entry, owner)
+                await self._keep(entry, owner, handle.buffer.redundancy)
             if wait != "none":
                 await handle.wait_for(WAITS[wait], timeout=timeout, over_quota=not wish.new)
         except (RejectedError, QuotaError, SubscriptionFailedError, SubscriptionClosedError) as error:
@@ -177,7 +190,9 @@ class Subscribing:
         now = self._context.clock.monotonic()
         origin = venue.model.origin
         decision = place(entry, venue.model.connections, origin.quotas, origin.usage(now), now)
-        if isinstance(decision, Refuse):
+        if isinstance(decision, Refuse) and not (
+            decision.quota in {"subscriptions", "connections"} and has_room_to_make(origin)
+        ):
             self._context.registry.forget(entry)
             raise QuotaError(decision.quota, decision.limit, decision.held_by, advice=decision.advice)
 
@@ -194,16 +209,18 @@ class Subscribing:
                     )
         return error
 
-    async def _keep(self, entry: Entry, owner: str | None) -> None:
+    async def _keep(self, entry: Entry, owner: str | None, redundancy: int) -> None:
         was_kept, entry.kept = entry.kept, True
+        wanted_on, entry.redundancy = entry.redundancy, max(entry.redundancy, redundancy)
         entry.owner = owner if entry.owner is None else entry.owner
         try:
             await commit(
                 self._context, [PutSubscription(subscription_row(entry, self._context.clock.wall()))]
             )
         except StoreError:
-            # The caller hears that it is not kept, so it must not be.
-            entry.kept = was_kept
+            # The caller hears that it is not kept, so it must not be; whatever the disk says of it now is put right.
+            entry.kept, entry.redundancy = was_kept, wanted_on
+            entry.stored = False
             raise
 
     def _withdraw_unwanted(self, entry: Entry, by: str) -> None:
@@ -230,6 +247,7 @@ class Subscribing:
             await commit(self._context, [CloseSubscription(id=entry.id, at=self._context.clock.wall())])
         except BaseException:
             entry.kept = was_kept
+            entry.stored = False
             raise
         else:
             self._context.registry.end(entry, by=by, now=self._context.clock.monotonic())
@@ -239,12 +257,34 @@ class Subscribing:
             done.set()
 
 
-def choose_socket(entry: Entry, *, new: bool, dedicated: bool, policy: Policy) -> None:
+def check_redundancy(subscription_type: SubscriptionType, redundancy: int, policy: Policy) -> None:
+    """Check that a type can be had on so many sockets.
+
+    Raises:
+        UsageError: It cannot: its frames have nothing by which those of two sockets could be told apart or put in order; or the consumer
+            would stop one of the two.
+    """
+    if redundancy not in REDUNDANCIES:
+        raise UsageError(f"redundancy={shown(redundancy)} is not possible; choose 1 or 2 sockets")
+    if redundancy > 1 and subscription_type.merge is Merge.NONE:
+        raise UsageError(
+            f"{subscription_type.name} cannot be had on two sockets: nothing in its frames tells which of them were delivered"
+            " already; `wsmgr types` shows how each type is merged"
+        )
+    if redundancy > 1 and policy is Policy.BLOCK:
+        raise UsageError(BLOCK_OR_TWO)
+
+
+def choose_socket(entry: Entry, *, new: bool, dedicated: bool, policy: Policy, redundancy: int = 1) -> None:
     """Give a new subscription a connection of its own, where that is wanted.
 
     Raises:
-        UsageError: It is wanted, and the subscription runs on a shared one already.
+        UsageError: It is wanted, and the subscription runs on a shared one already; or one consumer would stop a socket and another one
+            wants two that never stop.
     """
+    blocks = any(buffer.policy is Policy.BLOCK for buffer in entry.buffers)
+    if (redundancy > 1 and blocks) or (policy is Policy.BLOCK and entry.sides_wanted > 1):
+        raise UsageError(f"{entry.key}: {BLOCK_OR_TWO}")
     if not dedicated or entry.dedicated:
         return
     if not new:

@@ -13,7 +13,8 @@
     │   │       ├── connections       dynamic, children temporary
     │   │       │   └── <connection>  one_for_all: link, session
     │   │       ├── keeper
-    │   │       └── requests
+    │   │       ├── requests
+    │   │       └── healer                asks for what gaps have swallowed
     │   └── caretaker
     ├── consumers                     dynamic, children temporary: one per callback
     ├── edge                          what the daemon serves
@@ -30,17 +31,22 @@ from typing import TYPE_CHECKING
 
 from wsmgr.actors import Backoff, ChildSpec, DynamicSupervisor, Event, GaveUp, Supervisor
 from wsmgr.actors.reasons import describe
+from wsmgr.manager.model.filling import fill, finish
 from wsmgr.manager.runtime.caretaker import Caretaker
 from wsmgr.manager.runtime.dialer import RESTARTS, Dialer
 from wsmgr.manager.runtime.drain import Drain
+from wsmgr.manager.runtime.healer import Healer
 from wsmgr.manager.runtime.keeper import Keeper
 from wsmgr.manager.runtime.link import Link
 from wsmgr.manager.runtime.owner import RegistryOwner
-from wsmgr.manager.runtime.requests import Requests
+from wsmgr.manager.runtime.requests import Requests, VenueRequester
 from wsmgr.manager.runtime.scribe import Scribe
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.continuity import Healed
+    from wsmgr.manager.model.items import Item
+    from wsmgr.manager.model.subscription import Entry
     from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
     from wsmgr.manager.runtime.ledger import Ledger
 
@@ -48,6 +54,9 @@ BUDGET = 3
 PERIOD = 60.0
 UNLIMITED = 100_000
 """A budget that backoff keeps from ever being used up: the store, a dialer, and what the daemon serves may be down for hours."""
+
+HEALER_RESTARTS = Backoff(initial=30.0, maximum=600.0, immediate_first=False, reset="healthy")
+"""Seldom enough that a healer which crashes without end never uses up its venue's budget: what it heals is past."""
 
 MakeWriter = Callable[[], Scribe]
 MakeEdge = Callable[[], Sequence[ChildSpec]]
@@ -114,6 +123,7 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
                     lambda: Keeper(context, venue, lambda found: connection_spec(context, venue, found)),
                 ),
                 ChildSpec("requests", lambda: Requests(context, venue)),
+                ChildSpec("healer", lambda: _healer(context, venue), backoff=HEALER_RESTARTS),
             ],
             strategy="rest_for_one",
             max_restarts=BUDGET,
@@ -128,6 +138,27 @@ def venue_spec(context: Context, venue: VenueContext) -> ChildSpec:
 def dialer_spec(context: Context, origin: OriginContext) -> ChildSpec:
     """Return the child specification of an origin's dialer."""
     return ChildSpec(f"dialer:{origin.origin.name}", lambda: Dialer(context, origin), backoff=RESTARTS)
+
+
+def _healer(context: Context, venue: VenueContext) -> Healer:
+    clock = context.clock
+
+    def deliver(entry: Entry, frames: Sequence[bytes], items: Sequence[Item]) -> None:  # noqa: ARG001 - the healer names it
+        fill(entry, frames, wall=clock.wall())
+
+    def done(entry: Entry, found: Sequence[Healed]) -> None:
+        finish(context.registry, entry, found, actor="healer", now=clock.monotonic())
+        context.look(venue.model.name)
+
+    return Healer(
+        context,
+        venue,
+        queue=venue.model.healing,
+        pace=venue.model.origin.pace,
+        requester=VenueRequester(context, venue),
+        deliver=deliver,
+        finish=done,
+    )
 
 
 def _store(ledger: Ledger, make_writer: MakeWriter) -> Supervisor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from ssl import SSLError
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,13 +13,15 @@ from wsmgr.manager.model.registry import Origin, Venue
 from wsmgr.manager.model.requests import Requests
 from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 from wsmgr.manager.runtime.requests import VenueRequester
-from wsmgr.manager.transport.protocol import redact
+from wsmgr.manager.transport.attempt import client_context
+from wsmgr.manager.transport.protocol import Dial, redact
 from wsmgr.manager.venues.dialect import DeskSettings
 from wsmgr.manager.venues.dialects import dialect_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from ssl import SSLContext
 
     from wsmgr.manager.config import Config, VenueConfig
     from wsmgr.manager.model.joining import Compose
@@ -39,8 +42,8 @@ def add_venues(context: Context, config: Config, directory: Path | None) -> None
         directory: Where venues keep files, or None to keep nothing on disk.
 
     Raises:
-        ConfigurationError: A dialect is unknown, a type or a setting for requests cannot be used, two venues are the same
-            account of the same host, or two of one host have different quotas.
+        ConfigurationError: A dialect is unknown, a type, a setting for requests or a file of certificates cannot be used, two
+            venues are the same account of the same host, or two of one origin have different quotas.
     """
     seen: dict[tuple[str, str, str], str] = {}
     for venue in config.venues:
@@ -63,10 +66,13 @@ def _venue(
     model = Venue(
         name=config.name,
         origin=origin.origin,
+        rotate_after=config.rotate_after,
         request_host=dialect.request_host,
         # Where the numbers begin is anybody's guess: an answer that a venue makes up hits nobody.
         requests=Requests(number=int(context.uniform(0, _HIGHEST_START))),
         decode=dialect.payload,
+        read_items=dialect.items,
+        with_items=dialect.with_items,
         compose=lambda found: _compose(dialect, found),
     )
     context.registry.venues[config.name] = model
@@ -75,8 +81,8 @@ def _venue(
         model=model,
         dialect=dialect,
         url=redact(url),
-        urls=urls,
         shown_urls={host: redact(found) for host, found in urls.items()},
+        dials={host: _dial(config, found) for host, found in urls.items()},
         origin=origin,
     )
     settings = DeskSettings(
@@ -98,7 +104,7 @@ def _venue(
 
 
 def _origin(context: Context, config: VenueConfig, dialect: Dialect, url: str) -> OriginContext:
-    name = f"{dialect.name}:{_host(url)}"
+    name = f"{dialect.name}:{_host(url)}{_way(config)}"
     quotas = dialect.quotas.override(config.quotas)
     found = context.origins.get(name)
     if found is None:
@@ -112,6 +118,39 @@ def _origin(context: Context, config: VenueConfig, dialect: Dialect, url: str) -
             f" write the same [venues.{config.name}.quotas] for both"
         )
     return found
+
+
+def _way(config: VenueConfig) -> str:
+    """Return what tells apart the addresses that a host sees: those of a proxy, or of this machine; nothing for its usual one.
+
+    One proxy is one address, whoever its user is: where that is wrong, a quota is kept too well.
+    """
+    if config.proxy is not None:
+        return f"@{redact(config.proxy).lower().rstrip('/')}"
+    return "" if config.source_address is None else f"@{config.source_address}"
+
+
+def _dial(config: VenueConfig, url: str) -> Dial:
+    context = None if config.ca_file is None else _trusting(config.ca_file, config.name)
+    if context is not None and not url.startswith("wss:"):
+        raise ConfigurationError(
+            f"ca_file of [venues.{config.name}] is for wss:// addresses, and {redact(url)} is none; leave it out"
+        )
+    return Dial(url=url, proxy=config.proxy, source_address=config.source_address, ssl_context=context)
+
+
+def _trusting(ca_file: str, name: str) -> SSLContext:
+    """Return a context that trusts the certificates of a file."""
+    try:
+        return client_context(ca_file)
+    except SSLError as error:
+        raise ConfigurationError(
+            f"ca_file of [venues.{name}]: {ca_file} holds no certificate in PEM form"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"ca_file of [venues.{name}]: {ca_file} cannot be read: {error.strerror}"
+        ) from error
 
 
 def _compose(dialect: Dialect, subscription_type: SubscriptionType) -> Compose:

@@ -17,6 +17,7 @@ from wsmgr.manager.runtime.rows import metrics_row
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.explaining import Explanation
     from wsmgr.manager.model.subscription import Entry
     from wsmgr.manager.store.rows import EventRow, GapRow, MetricsRow, SubscriptionRow
 
@@ -53,7 +54,11 @@ class StoppedSubscriptionView(SubscriptionView, kw_only=True):
 
 
 class MetricsView(msgspec.Struct, kw_only=True):
-    """The counters of one subscription, as `wsmgr metrics` shows them."""
+    """The counters of one subscription, as `wsmgr metrics` shows them.
+
+    `lag_p50_ms` and `lag_p99_ms` are of the last 15 minutes, sampled once a second, relative to the venue's clock; None where
+    the venue names no time.
+    """
 
     id: str
     venue: str
@@ -75,6 +80,9 @@ class MetricsView(msgspec.Struct, kw_only=True):
     gap_seconds: float
     dropped: int
     duplicates: int
+    firsts: Mapping[str, int] = {}
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
 
 
 class ConnectionView(msgspec.Struct, kw_only=True):
@@ -122,10 +130,15 @@ class TypeView(msgspec.Struct, kw_only=True, rename={"connection_class": "class"
     merge: str
     promise: str
     healing: str | None
+    numbered: bool
 
 
 class GapView(msgspec.Struct, kw_only=True):
-    """One gap of the ledger."""
+    """One gap of the ledger.
+
+    `proof` is `empty` where it is proved that nothing was missed, `filled` where what was missed has been delivered since, else null;
+    `open_because` then says why.
+    """
 
     id: int | None
     subscription_id: str
@@ -137,6 +150,11 @@ class GapView(msgspec.Struct, kw_only=True):
     missing: int | None
     attempts: int
     healed_by: str | None
+    proof: str | None
+    open_because: str | None
+    venue_seq_from: int | None
+    venue_seq_to: int | None
+    healed_items: int
 
 
 class EventView(msgspec.Struct, kw_only=True):
@@ -150,6 +168,27 @@ class EventView(msgspec.Struct, kw_only=True):
     connection: str | None
     subscription_id: str | None
     detail: Mapping[str, Any]
+
+
+class NextView(msgspec.Struct, kw_only=True):
+    """What comes next, and when; `at` is null where it waits for something that has no time."""
+
+    what: str
+    at: datetime | None
+
+
+class WhyView(msgspec.Struct, kw_only=True):
+    """Why a subscription is as it is: `wsmgr why`."""
+
+    id: str
+    key: str
+    state: str
+    connection: str | None
+    summary: str
+    decided_by: str
+    evidence: Mapping[str, Any]
+    next: NextView | None
+    history: list[EventView]
 
 
 def at(seconds: float | None) -> datetime | None:
@@ -209,7 +248,7 @@ def stopped_view(row: SubscriptionRow, metrics: MetricsRow | None, as_of: float 
 
 def metrics_view(entry: Entry, *, now: float, wall: float) -> MetricsView:
     """Return the counters of a subscription that runs."""
-    return _metrics(
+    found = _metrics(
         metrics_row(entry, now=now, wall=wall),
         entry.venue,
         entry.type.name,
@@ -218,11 +257,43 @@ def metrics_view(entry: Entry, *, now: float, wall: float) -> MetricsView:
         entry.subscribed_at,
         entry.counters.rate,
     )
+    found.firsts = dict(entry.counters.firsts)
+    return found
 
 
 def stopped_metrics_view(row: SubscriptionRow, metrics: MetricsRow) -> MetricsView:
     """Return the counters of a subscription out of the database."""
     return _metrics(metrics, row.venue, row.type, row.key, "stopped", row.subscribed_at, 0.0)
+
+
+def why_view(
+    entry: Entry, found: Explanation, history: list[EventView], *, now: float, wall: float
+) -> WhyView:
+    """Return why a subscription is as it is.
+
+    Args:
+        entry: The subscription.
+        found: The explanation.
+        history: Its newest events and those of its connection, newest first.
+        now: The monotonic time.
+        wall: Unix seconds.
+    """
+    dials_at = None if entry.connection is None else entry.connection.next_attempt_at
+    coming: NextView | None = None
+    if found.next is not None:
+        due = dials_at if found.next.at is None else wall + (found.next.at - now)
+        coming = NextView(what=found.next.what, at=at(due))
+    return WhyView(
+        id=entry.id,
+        key=entry.key,
+        state=entry.state.value,
+        connection=None if entry.connection is None else entry.connection.id,
+        summary=found.summary,
+        decided_by=found.decided_by,
+        evidence=found.evidence,
+        next=coming,
+        history=history,
+    )
 
 
 def connection_view(connection: Connection, *, now: float) -> ConnectionView:
@@ -231,11 +302,13 @@ def connection_view(connection: Connection, *, now: float) -> ConnectionView:
     return ConnectionView(
         id=connection.id,
         venue=connection.venue,
-        classes=sorted({shown_class(entry) for entry in connection.members.values()}),
+        classes=sorted(
+            {shown_class(entry) for entry in (*connection.members.values(), *connection.seconds.values())}
+        ),
         state=connection.state.value,
         socket=connection.socket,
         url=connection.url,
-        subscriptions=len(connection.members),
+        subscriptions=len(connection.members) + len(connection.seconds),
         users=sorted(connection.users),
         opened_at=at(connection.opened_at),
         uptime_seconds=None if opened is None else max(0.0, now - opened),
@@ -262,6 +335,7 @@ def type_view(dialect: str, subscription_type: SubscriptionType) -> TypeView:
         merge=subscription_type.merge.value,
         promise=subscription_type.promise,
         healing=subscription_type.healing,
+        numbered=subscription_type.numbered,
     )
 
 
@@ -278,6 +352,11 @@ def gap_view(row: GapRow) -> GapView:
         missing=row.missing,
         attempts=row.attempts,
         healed_by=row.healed_by,
+        proof=row.proof,
+        open_because=row.open_because,
+        venue_seq_from=row.venue_seq_from,
+        venue_seq_to=row.venue_seq_to,
+        healed_items=row.healed_items,
     )
 
 
@@ -326,4 +405,6 @@ def _metrics(
         gap_seconds=row.gap_seconds,
         dropped=row.dropped,
         duplicates=row.duplicates,
+        lag_p50_ms=row.lag_p50_ms,
+        lag_p99_ms=row.lag_p99_ms,
     )

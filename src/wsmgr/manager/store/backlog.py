@@ -1,8 +1,7 @@
 """The backlog: commits that are not on the disk yet, in order, within a bound.
 
 Plain state, no loop: the writer adds to it, takes batches from its front, and removes them once they are written. When
-the database cannot be written for long, the bound holds: the oldest commit that nobody waits for is given up and counted;
-one that a caller waits for is withdrawn in time for the caller to hear why.
+the database cannot be written for long, a commit that a caller waits for is withdrawn in time for the caller to hear why.
 """
 
 from __future__ import annotations
@@ -52,30 +51,20 @@ class Backlog:
 
     Attributes:
         limit: How many may wait.
-        given_up: How many commits that nobody waited for were given up since the last `forget_given_up`.
     """
 
     limit: int
-    given_up: int = field(default=0, init=False)
     _entries: deque[Waiting] = field(factory=deque[Waiting], init=False)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, entry: Waiting) -> Waiting | None:
-        """Add a commit at the end.
-
-        Returns:
-            The commit that had to go for it, or None. It is the oldest that nobody waits for; where somebody waits for
-            each of them, it is the new one.
-        """
+    def add(self, entry: Waiting) -> bool:
+        """Add a commit at the end; returns False, and leaves it out, where there is no room."""
+        if len(self._entries) >= self.limit:
+            return False
         self._entries.append(entry)
-        if len(self._entries) <= self.limit:
-            return None
-        loser = next((waiting for waiting in self._entries if waiting.caller is None), entry)
-        self._entries.remove(loser)
-        self.given_up += loser.caller is None
-        return loser
+        return True
 
     def first(self, count: int) -> list[Waiting]:
         """Return the oldest commits, at most `count`; they stay."""
@@ -92,8 +81,3 @@ class Backlog:
         for entry in gone:
             self._entries.remove(entry)
         return gone
-
-    def forget_given_up(self) -> int:
-        """Return `given_up`, and count anew."""
-        count, self.given_up = self.given_up, 0
-        return count

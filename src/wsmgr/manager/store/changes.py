@@ -81,32 +81,31 @@ class AddGap:
     row: GapRow
 
 
-@frozen(kw_only=True)
-class CloseGap:
-    """Write how a gap ended.
-
-    Attributes:
-        id: The gap's number.
-        ended_at: The first proof after it.
-        duration_seconds: Its length by the monotonic clock.
-        missing: How many messages are missing, or None where nobody numbers them.
-        attempts: How many dials or subscribes it took.
-        healed_by: What proved it empty or filled it, or None.
-    """
-
-    id: int
-    ended_at: float
-    duration_seconds: float
-    missing: int | None = None
-    attempts: int = 0
-    healed_by: str | None = None
-
-
 @frozen
 class AddEvent:
     """Write an event: a new one where it has no number, else the one of that number."""
 
     row: EventRow
+
+
+@frozen
+class Mark:
+    """Write when something happened last.
+
+    Attributes:
+        name: What happened.
+        at: When (unix seconds); it replaces the time that is there.
+    """
+
+    name: str
+    at: float
+
+
+@frozen
+class Unmark:
+    """Remove a mark; one that is not there is left alone."""
+
+    name: str
 
 
 Change = (
@@ -116,12 +115,15 @@ Change = (
     | PutMetrics
     | AddSamples
     | AddGap
-    | CloseGap
     | AddEvent
+    | Mark
+    | Unmark
 )
 
 FLUSHED = "flushed"
-"""The mark of the last flush: until then the process that wrote the database was alive."""
+"""The mark of the last flush: until then the process was alive, and every stream without a `SILENT` mark was heard."""
+SILENT = "silent:"
+"""What the mark of a stream begins with that was not heard until the last flush; its subscription's id follows."""
 
 
 def apply(database: Database, changes: Iterable[Change]) -> tuple[int | None, ...]:
@@ -136,11 +138,10 @@ def apply(database: Database, changes: Iterable[Change]) -> tuple[int | None, ..
     return tuple(_apply(database, change) for change in changes)
 
 
-def mark(database: Database, name: str, at: float) -> None:
-    """Write when something happened last, inside a transaction that the caller holds."""
+def mark_first(database: Database, name: str, at: float) -> None:
+    """Write when something happened first, inside a transaction that the caller holds; a time that is there stays."""
     database.tables.execute(
-        "INSERT INTO marks (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
-        (name, at),
+        "INSERT INTO marks (name, at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, at)
     )
 
 
@@ -165,19 +166,10 @@ def _apply(database: Database, change: Change) -> int | None:
         case AddGap(row) | AddEvent(row):
             cursor = execute(_PUT_GAP if isinstance(row, GapRow) else _PUT_EVENT, record(row))
             return cursor.lastrowid if row.id is None else row.id
-        case CloseGap():
-            execute(
-                "UPDATE gaps SET ended_at = ?, duration_seconds = ?, missing = ?, attempts = ?, healed_by = ?"
-                " WHERE id = ?",
-                (
-                    change.ended_at,
-                    change.duration_seconds,
-                    change.missing,
-                    change.attempts,
-                    change.healed_by,
-                    change.id,
-                ),
-            )
+        case Mark(name, at):
+            execute(_MARK, (name, at))
+        case Unmark(name):
+            execute("DELETE FROM marks WHERE name = ?", (name,))
         case _:
             assert_never(change)
     return None
@@ -208,3 +200,4 @@ _ADD_SAMPLES = _insert(
 )
 _PUT_GAP = _insert(GapRow, ("id",))
 _PUT_EVENT = _insert(EventRow, ("id",))
+_MARK = "INSERT INTO marks (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at"

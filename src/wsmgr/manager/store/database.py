@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
@@ -22,14 +22,23 @@ from attrs import define, field
 from wsmgr.manager.model.errors import StateDirectoryError
 from wsmgr.manager.store import schema
 from wsmgr.manager.store.aside import stamped
-from wsmgr.manager.store.errors import CorruptDatabaseError, DatabaseVersionError, MissingDatabaseError
+from wsmgr.manager.store.errors import (
+    CorruptDatabaseError,
+    DatabaseVersionError,
+    MissingDatabaseError,
+    MovedDatabaseError,
+)
 from wsmgr.manager.store.sql import MEMORY, Tables, open_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
+Identity = tuple[int, int]
+"""What a file is, whatever its name: its device and its inode."""
 JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024
 """Bytes to which the write-ahead log is cut back after a checkpoint."""
+_READ_WANTED = "SELECT total(length(params)) FROM subscriptions NOT INDEXED"
+"""Reads every page that holds what must be made live again."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -41,11 +50,14 @@ class Database:
         path: The file, or None in memory.
         tables: The database as sqlite-utils knows it.
         migrated: The numbers of the migrations that opening it applied.
+        copied_to: Where the file was copied to before that, or None.
     """
 
     path: Path | None
     tables: Tables
     migrated: tuple[int, ...] = field(default=(), kw_only=True)
+    copied_to: Path | None = field(default=None, kw_only=True)
+    _files: dict[Path, Identity] = field(factory=dict[Path, Identity], init=False)
 
     @classmethod
     def open(cls, path: str | Path, *, now: float | None = None) -> Database:
@@ -69,9 +81,11 @@ class Database:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             tables = _connect(path.absolute().as_uri() + "?mode=rw")
             try:
+                copied_to = None
                 if 0 < version < schema.VERSION:
-                    _copy(tables, stamped(path, f"before-{schema.VERSION}", time() if now is None else now))
-                return cls(path, tables, migrated=schema.migrate(tables))
+                    copied_to = stamped(path, f"before-{schema.VERSION}", time() if now is None else now)
+                    copy_database(tables, copied_to)
+                return cls(path, tables, migrated=schema.migrate(tables), copied_to=copied_to)
             except BaseException:
                 tables.close()
                 raise
@@ -98,6 +112,27 @@ class Database:
                 raise
             return cls(path, tables)
 
+    @classmethod
+    def inspect(cls, path: str | Path) -> Database:
+        """Open a database of any version for reading, without a file more beside it than there was.
+
+        Raises:
+            MissingDatabaseError: There is no such file, or nothing in it.
+            CorruptDatabaseError: The file is damaged.
+            StateDirectoryError: It is another program's, or cannot be opened.
+        """
+        path = Path(path)
+        with _explained(path):
+            if not path.exists() or path.stat().st_size == 0:
+                raise MissingDatabaseError(path)
+            tables = _look(path, _way_to_look(path))
+            try:
+                _version(path, tables)
+            except BaseException:
+                tables.close()
+                raise
+            return cls(path, tables)
+
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Hold the write lock: all that is written inside is on the disk afterwards, or none of it after an error.
@@ -119,17 +154,78 @@ class Database:
         A database in memory is its connection, so it is left as it is.
 
         Raises:
-            StateDirectoryError: The file cannot be opened, or is no longer there.
+            MovedDatabaseError: The file is no longer there; the old connection is still open.
+            StateDirectoryError: It cannot be opened; so it is then.
         """
         if self.path is None:
             return
-        self.tables.close()
+        if not self.path.exists():
+            raise MovedDatabaseError(self.path)
         with _explained(self.path):
-            self.tables = _connect(self.path.absolute().as_uri() + "?mode=rw")
+            tables = _connect(self.path.absolute().as_uri() + "?mode=rw")
+            self.tables.close()
+            self.tables = tables
+            self._files = dict(_identities(self.path))
+
+    def check_in_place(self) -> None:
+        """See that the files that are open still stand under their names: a removed one goes on being written in vain.
+
+        Raises:
+            MovedDatabaseError: One was removed or replaced; or none is open, and the file is not there.
+        """
+        if self.path is None:
+            return
+        found = dict(_identities(self.path))
+        if self.path not in {*self._files, *found}:
+            raise MovedDatabaseError(self.path)
+        for path, identity in self._files.items():
+            if found.get(path) != identity:
+                raise MovedDatabaseError(path)
+        self._files = found
+
+    def check_readable(self) -> None:
+        """See that another process can read the file: this one may know by heart what was overwritten on the disk.
+
+        Raises:
+            MovedDatabaseError: The file is empty.
+            CorruptDatabaseError: It is damaged.
+            StateDirectoryError: It cannot be read.
+        """
+        if self.path is None:
+            return
+        # SQLite removes the log of an empty file that it opens, and with it what may be the rest of the database.
+        if self.path.stat().st_size == 0:
+            raise MovedDatabaseError(self.path)
+        reader = Database.read_only(self.path)
+        try:
+            with _explained(self.path):
+                reader.tables.execute(_READ_WANTED).fetchone()
+        finally:
+            reader.close()
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""
         self.tables.close()
+
+
+def copy_database(tables: Tables, target: Path) -> None:
+    """Copy a database, with what is still in its write-ahead log, and wait until the copy is on the disk.
+
+    Args:
+        tables: The database; others may be writing it.
+        target: A file that is not there yet; it will be its owner's alone.
+
+    Raises:
+        FileExistsError: The file is there.
+        sqlite3.Error: The database cannot be read, or the copy cannot be written.
+        OSError: The file cannot be made.
+    """
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    copy = sqlite3.connect(target)
+    try:
+        tables.conn.backup(copy)
+    finally:
+        copy.close()
 
 
 def examine(path: Path) -> int:
@@ -212,14 +308,12 @@ def _look(path: Path, how: str) -> Tables:
     return open_tables(f"{path.absolute().as_uri()}?{how}")
 
 
-def _copy(tables: Tables, target: Path) -> None:
-    """Copy a database, with what is still in its write-ahead log, and wait until the copy is on the disk."""
-    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    copy = sqlite3.connect(target)
-    try:
-        tables.conn.backup(copy)
-    finally:
-        copy.close()
+def _identities(path: Path) -> Iterator[tuple[Path, Identity]]:
+    for end in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + end)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = file.stat()
+            yield file, (found.st_dev, found.st_ino)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ directory synced. A reader therefore sees the old list or the new one. It is rea
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
@@ -17,12 +16,14 @@ import msgspec
 from attrs import frozen
 
 from wsmgr.manager.model.errors import StateDirectoryError
-from wsmgr.manager.store.aside import sync_directory
+from wsmgr.manager.store.replacing import replace_file
 from wsmgr.manager.store.rows import SubscriptionRow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAX_BYTES = 64 * 1024 * 1024
+"""A hundred thousand subscriptions are a third of it."""
 FORMAT = 1
 """The number of the file's format; a file of a higher one is refused."""
 
@@ -43,6 +44,8 @@ class DesiredSubscription:
     owner: str | None = None
     subscribed_at: float
     epoch: int = 0
+    redundancy: int = 1
+    dedicated: bool = False
 
     @classmethod
     def of(cls, row: SubscriptionRow) -> DesiredSubscription:
@@ -57,6 +60,8 @@ class DesiredSubscription:
             owner=row.owner,
             subscribed_at=row.subscribed_at,
             epoch=row.epoch,
+            redundancy=row.redundancy,
+            dedicated=row.dedicated,
         )
 
     def row(self, now: float) -> SubscriptionRow:
@@ -89,11 +94,16 @@ def read_desired(path: Path) -> tuple[DesiredSubscription, ...] | None:
         StateDirectoryError: It is not such a file, it contradicts itself, or a newer wsmgr wrote it.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StateDirectoryError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise StateDirectoryError(
+            f"{path} is larger than {MAX_BYTES} bytes, which no list of subscriptions is"
+        )
     try:
         number = msgspec.json.decode(content, type=Mapping[str, Any]).get("format")
         if isinstance(number, int) and number > FORMAT:
@@ -112,19 +122,3 @@ def read_desired(path: Path) -> tuple[DesiredSubscription, ...] | None:
                 f"{path} contradicts itself: the {name} {value!r} stands in it {times} times"
             )
     return found
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file whole, readable by its owner alone, and return when the new content is on the disk.
-
-    Raises:
-        OSError: It could not be written; the old one stands.
-    """
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_directory(path.parent)

@@ -6,6 +6,7 @@
     ├── StoreError                    a commit was not written: nothing of it is in the database
     └── StateDirectoryError
         ├── MissingDatabaseError      there is no database file
+        ├── MovedDatabaseError        the database file was removed, emptied or replaced while it was open
         ├── CorruptDatabaseError      the file is not a database, or fails its integrity check
         └── DatabaseVersionError      the file was made by another version of wsmgr
 """
@@ -41,6 +42,19 @@ class MissingDatabaseError(StateDirectoryError):
         self.path = path
 
 
+class MovedDatabaseError(StateDirectoryError):
+    """The database file that is open is no longer the one that stands under its name.
+
+    Args:
+        path: The file, or one of those that SQLite keeps beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the file."""
+        super().__init__(f"{path} was removed, emptied or replaced while a manager had it open")
+        self.path = path
+
+
 class CorruptDatabaseError(StateDirectoryError):
     """The database file is damaged.
 
@@ -73,7 +87,7 @@ class DatabaseVersionError(StateDirectoryError):
         advice = (
             "use the wsmgr that wrote it, or a newer one"
             if found > known
-            else "start the daemon once: it migrates the file, after a copy"
+            else "`wsmgr db migrate`, or a start of the daemon, migrates it after a copy"
         )
         super().__init__(f"the database {path} has version {found}, this wsmgr has {known}; {advice}")
         self.path = path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.manager.store.changes import FLUSHED
+from wsmgr.manager.store.changes import FLUSHED, SILENT
 from wsmgr.manager.store.rows import (
     CLOSED,
     EventRow,
@@ -154,13 +154,18 @@ def last_event_id(database: Database) -> int:
 
 
 def flushed_at(database: Database) -> float | None:
-    """Return when the writer last flushed (unix seconds), or None where none ever did.
+    """Return when the process that wrote the database was last known to be alive (unix seconds), or None.
 
-    It is the last proof that the process that wrote the database was alive, and the time to which what is read is
-    complete.
+    What is read is complete until then. Every stream was heard until then, except those of `silent_since`.
     """
     row = database.tables.execute("SELECT at FROM marks WHERE name = ?", (FLUSHED,)).fetchone()
     return None if row is None else float(row[0])
+
+
+def silent_since(database: Database) -> dict[str, float]:
+    """Return the streams that had not been heard until `flushed_at`: when each was heard last, by subscription."""
+    rows = database.tables.execute("SELECT name, at FROM marks WHERE name GLOB ?", (f"{SILENT}*",))
+    return {name.removeprefix(SILENT): float(at) for name, at in rows}
 
 
 def _with_metrics(

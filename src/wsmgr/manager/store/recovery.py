@@ -9,27 +9,23 @@ is and performs it.
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
-import msgspec
 from attrs import frozen
 
 from wsmgr.manager.model.errors import StateDirectoryError
-from wsmgr.manager.store.aside import SIDE_FILES, move_aside, sync_directory
-from wsmgr.manager.store.changes import PutSubscription, apply
+from wsmgr.manager.store.aside import move_aside
 from wsmgr.manager.store.database import Database, examine
-from wsmgr.manager.store.desired import DesiredSubscription, read_desired, replace_file, write_desired
+from wsmgr.manager.store.desired import DesiredSubscription, read_desired, write_desired
 from wsmgr.manager.store.errors import CorruptDatabaseError
 from wsmgr.manager.store.queries import list_desired
+from wsmgr.manager.store.rebuilding import rebuild
 from wsmgr.manager.store.sql import MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wsmgr.manager.store.state_directory import StateDirectory
 
 
@@ -115,8 +111,10 @@ def recover(directory: StateDirectory, *, now: float | None = None) -> Recovery:
             f"the state in {directory.path} cannot be used: {why}; {copy_why}. Put a backup of wsmgr.db or desired.json"
             " there, or give up what was subscribed with `wsmgr db init --fresh`"
         )
+    moved = None
     try:
-        moved = None if source is Source.DATABASE else _rebuild(directory, condition, wanted, now)
+        if source is not Source.DATABASE:
+            moved = rebuild(directory.database, wanted, why=why, word=condition.value, now=now).moved_aside
         database = _open(directory, now)
     except (sqlite3.Error, OSError) as error:
         raise StateDirectoryError(
@@ -151,34 +149,11 @@ def start_fresh(directory: StateDirectory, *, now: float | None = None) -> list[
     return [path for path in moved if path is not None]
 
 
-def _rebuild(
-    directory: StateDirectory, condition: Found, wanted: Sequence[DesiredSubscription], now: float
-) -> Path | None:
-    """Put a new database, with what is wanted in it, in the place of one that cannot be used.
-
-    It is made whole under another name first: a crash at any point leaves the copy to be read again, never a database
-    that is whole and empty.
-    """
-    new = directory.database.with_name(directory.database.name + ".new")
-    for end in ("", *SIDE_FILES):
-        new.with_name(new.name + end).unlink(missing_ok=True)
-    database = Database.open(new)
-    try:
-        with database.transaction():
-            apply(database, (PutSubscription(one.row(now)) for one in wanted))
-    finally:
-        database.close()
-    moved = move_aside(directory.database, condition.value, now)
-    new.rename(directory.database)
-    sync_directory(directory.path)
-    return moved
-
-
 def _open(directory: StateDirectory, now: float) -> Database:
     database = Database.open(directory.database, now=now)
     try:
         write_desired(directory.desired, map(DesiredSubscription.of, list_desired(database)))
-        _write_marker(directory, now)
+        directory.write_marker(now)
     except BaseException:
         database.close()
         raise
@@ -204,10 +179,3 @@ def _read_copy(
     except StateDirectoryError as error:
         return (), Found.DAMAGED, str(error)
     return ((), Found.MISSING, "desired.json is missing") if wanted is None else (wanted, Found.GOOD, "")
-
-
-def _write_marker(directory: StateDirectory, now: float) -> None:
-    """Say, last of all, that this directory holds state."""
-    if not directory.marker.exists():
-        made = {"created_at": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")}
-        replace_file(directory.marker, msgspec.json.encode(made) + b"\n")

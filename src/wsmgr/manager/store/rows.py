@@ -65,6 +65,8 @@ class SubscriptionRow(Row):
         epoch: How often the numbering of its messages has started again.
         subscribed_at: When it was first asked for.
         updated_at: When this row was last changed.
+        redundancy: On how many connections at once it was asked for.
+        dedicated: Whether a connection of its own was asked for.
     """
 
     TABLE: ClassVar[str] = "subscriptions"
@@ -81,6 +83,8 @@ class SubscriptionRow(Row):
     epoch: int = field(default=0, validator=_not_negative)
     subscribed_at: float
     updated_at: float
+    redundancy: int = field(default=1, validator=validators.ge(1))
+    dedicated: bool = field(default=False, converter=bool)
 
     @property
     def desired(self) -> bool:
@@ -167,6 +171,11 @@ class GapRow(Row):
         missing: How many messages are missing, where the venue numbers them, or None.
         attempts: How many dials or subscribes it took to end it.
         healed_by: What proved it empty or filled it, or None.
+        proof: `empty` (nothing was missed) or `filled` (what was missed was fetched); None where neither is proved.
+        open_because: Why it could be neither proved nor filled, in words, or None.
+        venue_seq_from: The venue's number of the first message that is missing, where the venue numbers them, or None.
+        venue_seq_to: The same of the last one.
+        healed_items: How many items were fetched for it.
     """
 
     TABLE: ClassVar[str] = "gaps"
@@ -180,6 +189,11 @@ class GapRow(Row):
     missing: int | None = field(default=None, validator=_not_negative)
     attempts: int = field(default=0, validator=_not_negative)
     healed_by: str | None = None
+    proof: str | None = field(default=None, validator=validators.in_((None, "empty", "filled")))
+    open_because: str | None = None
+    venue_seq_from: int | None = None
+    venue_seq_to: int | None = None
+    healed_items: int = field(default=0, validator=_not_negative)
 
 
 @frozen(kw_only=True)

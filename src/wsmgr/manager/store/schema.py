@@ -118,6 +118,19 @@ MIGRATIONS: tuple[Migration, ...] = (
         ) WITHOUT ROWID;
         """,
     ),
+    Migration(
+        number=2,
+        what="what proved or healed a gap, and how a subscription was asked for",
+        sql="""
+        ALTER TABLE gaps ADD COLUMN proof TEXT;
+        ALTER TABLE gaps ADD COLUMN open_because TEXT;
+        ALTER TABLE gaps ADD COLUMN venue_seq_from INTEGER;
+        ALTER TABLE gaps ADD COLUMN venue_seq_to INTEGER;
+        ALTER TABLE gaps ADD COLUMN healed_items INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE subscriptions ADD COLUMN redundancy INTEGER NOT NULL DEFAULT 1 CHECK (redundancy > 0);
+        ALTER TABLE subscriptions ADD COLUMN dedicated INTEGER NOT NULL DEFAULT 0 CHECK (dedicated IN (0, 1));
+        """,
+    ),
 )
 
 TABLES = frozenset({"subscriptions", "metrics", "samples", "gaps", "events", "marks"})

@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from hashlib import blake2s
 from pathlib import Path
 from time import sleep
@@ -19,9 +20,11 @@ from attrs import field, frozen
 
 from wsmgr.manager.model.errors import StateDirectoryError
 from wsmgr.manager.model.showing import forgetful
+from wsmgr.manager.store.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from contextlib import ExitStack
 
 DATABASE: Final = "wsmgr.db"
 DESIRED: Final = "desired.json"
@@ -116,6 +119,16 @@ class StateDirectory:
         if socket_directory != self.path:
             _own(socket_directory)
 
+    def write_marker(self, now: float) -> None:
+        """Say that this directory holds state, unless that is said already; `now` is the wall time.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if not self.marker.exists():
+            made = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
+            replace_file(self.marker, f'{{"created_at":"{made}"}}\n'.encode())
+
     @contextmanager
     def locked(self) -> Generator[None]:
         """Be the only manager of this directory while inside; the directory must be prepared.
@@ -138,6 +151,23 @@ class StateDirectory:
                 os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
+
+    def lock_again(self, held: ExitStack) -> str | None:
+        """Take the lock again where its file was removed or replaced while this process held it.
+
+        Args:
+            held: What is to be left when the directory is given up; the new lock goes there.
+
+        Returns:
+            What was found and done, in words; None where this process holds the lock as it should.
+        """
+        if self.holder() == os.getpid():
+            return None
+        try:
+            held.enter_context(self.locked())
+        except StateDirectoryError as error:
+            return f"{self.lock_file} was removed or replaced, and cannot be taken again: {error}"
+        return f"{self.lock_file} was removed or replaced; it was taken again"
 
     def holder(self) -> int | None:
         """Return the process id of the manager that holds the directory, or None where none does.
@@ -168,22 +198,29 @@ def _last_resort() -> Path:
 def _own(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.stat()
-        if not found.st_mode & _OTHERS:
+        # In /tmp anybody can make it, or a link of its name; elsewhere a link is as its user wants it.
+        found = path.lstat() if path == _last_resort() else path.stat()
+        usable = found.st_uid == os.geteuid() and stat.S_ISDIR(found.st_mode)
+        if usable and not found.st_mode & _OTHERS:
             usable = os.access(path, os.R_OK | os.W_OK | os.X_OK)
-        elif usable := found.st_uid == os.getuid() and _narrowable(path):
+        elif usable := usable and _narrowable(path):
             path.chmod(0o700)
     except OSError as error:
         raise StateDirectoryError(f"the directory {path} cannot be used: {error}; choose another") from error
     if not usable:
         raise StateDirectoryError(
             f"the directory {path} (mode {stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}) is not for this user"
-            " alone and holds other things than a manager's state; choose another, or `chmod 700` it"
+            f" ({os.geteuid()}) alone and holds other things than a manager's state, or others' files; choose another, or"
+            " `chmod 700` it"
         )
 
 
 def _narrowable(path: Path) -> bool:
-    names = {entry.name for entry in path.iterdir()}
+    entries = list(path.iterdir())
+    if any(entry.is_symlink() or entry.lstat().st_uid != os.geteuid() for entry in entries):
+        # Whoever could write here has put it there for us to find.
+        return False
+    names = {entry.name for entry in entries}
     return not names or not names.isdisjoint({DATABASE, DESIRED, MARKER, LOCK}) or path == _last_resort()
 
 

@@ -38,12 +38,18 @@ async def a_refused_tcp_connection_names_its_phase(connect: Connect, peer: Peer)
 @_check("refuse")
 async def a_refusal_keeps_its_status_headers_and_retry_after(connect: Connect, peer: Peer) -> None:
     for how in ("length", "open"):
-        for status, after in ((403, None), (429, 7.0), (503, 120.0), (520, None)):
+        for status, phase, after in (
+            (401, "auth", None),
+            (403, "auth", 60.0),
+            (429, "upgrade", 7.0),
+            (503, "upgrade", 120.0),
+            (520, "upgrade", None),
+        ):
             query = "x-why=limit&key=secret" + (f"&Retry-After={after:g}" if after else "")
             error = await dial_error(
                 connect, Dial(url=f"{peer.url}/refuse/{status}/{how}?{query}", timeout=5)
             )
-            assert ("upgrade", status, after) == (error.phase, error.status, error.retry_after), (
+            assert (phase, status, after) == (error.phase, error.status, error.retry_after), (
                 f"{how}: {error!r}"
             )
             assert error.headers["x-why"] == "limit", error.headers
@@ -222,7 +228,10 @@ async def pausing_stops_the_peer_and_resuming_loses_nothing(connect: Connect, pe
         assert before == len(sink.batches), "frames were handed over while reading was paused"
         socket.resume_reading()
         assert numbered(count, size) == await sink.wait_for(count)
-        assert await heard(peer) == "finished"
+        said = await heard(peer)
+        while said == "blocked":  # a machine under load was slow to read
+            said = await heard(peer)
+        assert said == "finished"
 
 
 @_check("tell")

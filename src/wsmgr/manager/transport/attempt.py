@@ -1,7 +1,8 @@
 """One attempt to dial: how far it has come, and what to say when it fails there.
 
 Both transports walk the same phases (name, TCP, proxy, TLS, upgrade) and note each as it begins, so that a deadline which passes
-and an error which falls can both name the phase, whatever library was at work.
+and an error which falls can both name the phase, whatever library was at work. An upgrade that is refused with 401 or 403 came to
+one phase more: the peer looked at the credentials.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from wsmgr.manager.transport.protocol import redact
 if TYPE_CHECKING:
     from wsmgr.manager.transport.errors import Phase
     from wsmgr.manager.transport.protocol import Dial
+
+CREDENTIAL_STATUS = (401, 403)
+"""The HTTP statuses that refuse who asks, not the connection."""
 
 DIALLING_ERRORS = (OSError, UnicodeError, EOFError)
 """What resolving, connecting and TLS raise. `ssl.SSLError` is an `OSError`; a host that IDNA refuses a `UnicodeError`."""
@@ -60,7 +64,7 @@ class Attempt:
             return self.failed(str(error))
         return DialError(
             f"refused with HTTP {parsed.status} {parsed.phrase}".rstrip(),
-            phase="upgrade",
+            phase="auth" if parsed.status in CREDENTIAL_STATUS else "upgrade",
             url=redact(self.dial.url),
             status=parsed.status,
             headers=parsed.headers,
@@ -69,9 +73,16 @@ class Attempt:
 
 
 @functools.cache
-def default_ssl_context() -> ssl.SSLContext:
-    """Return the context for `wss://` where none was given. Made once: loading the certificates takes some 10 ms."""
-    return ssl.create_default_context()
+def client_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Return the context for `wss://`. Made once per file: loading the system's certificates takes some 10 ms.
+
+    Args:
+        ca_file: A file of certificates in PEM form that are trusted instead of the system's; None: the system's.
+
+    Raises:
+        OSError: The file cannot be read, or holds no certificate (`ssl.SSLError`).
+    """
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def no_proxy_library(error: ImportError) -> TransportUnavailableError:

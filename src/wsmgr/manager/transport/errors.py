@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from wsmgr.manager.transport.protocol import Closed
 
-Phase: TypeAlias = Literal["dns", "tcp", "proxy", "tls", "upgrade"]
-"""How far a dial came: name, TCP, tunnel of the proxy, TLS, HTTP upgrade. With a proxy, reaching it is `proxy` too."""
+Phase: TypeAlias = Literal["dns", "tcp", "proxy", "tls", "upgrade", "auth"]
+"""How far a dial came: name, TCP, tunnel of the proxy, TLS, HTTP upgrade, credentials. With a proxy, reaching it is `proxy` too."""
 
 
 class TransportError(WsmgrError):

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import picows
 
-from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, default_ssl_context, no_proxy_library
+from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, client_context, no_proxy_library
 from wsmgr.manager.transport.picows_socket import LEAVE_TIMEOUT, PicowsSocket
-from wsmgr.manager.transport.racing import open_tcp
+from wsmgr.manager.transport.racing import local_address, open_tcp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -100,7 +100,7 @@ async def _upgrade(attempt: Attempt, on_batch: OnBatch, opened: list[_OwnedSocke
         _, listener = await _ws_connect(
             lambda: PicowsSocket(on_batch, dial.max_frame_bytes),
             dial.url,
-            ssl_context=(dial.ssl_context or default_ssl_context()) if dial.secure else None,
+            ssl_context=(dial.ssl_context or client_context()) if dial.secure else None,
             websocket_handshake_timeout=None,
             logger_name=_SILENT,
             enable_auto_pong=False,
@@ -136,7 +136,10 @@ async def _open_tunnel(attempt: Attempt, proxy: str) -> _OwnedSocket:
         raise no_proxy_library(error) from error
     try:
         sock = await Proxy.from_url(proxy).connect(
-            attempt.dial.host, attempt.dial.port, timeout=attempt.dial.timeout
+            attempt.dial.host,
+            attempt.dial.port,
+            timeout=attempt.dial.timeout,
+            local_addr=local_address(attempt.dial),
         )
     except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
         raise attempt.failed(str(error)) from error

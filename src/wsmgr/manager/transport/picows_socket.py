@@ -254,8 +254,8 @@ class PicowsSocket(picows.WSListener):
         self._end()
 
     def lost(self, error: Exception | None) -> None:
-        """Note that the connection is gone (called by the tap)."""
-        self._deliver()
+        """Note that the connection is gone (called by the tap): maybe before what came along with the upgrade was looked at."""
+        self.woken()
         if self._closed is None:
             self._conclude(Closed(code=ABNORMAL, by="lost", error=error))
         if self._abort_timer is not None:

@@ -20,6 +20,7 @@ through a frame ends the socket, because the rest of the frame would be missing.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 import urllib.parse
@@ -27,6 +28,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
+from attrs.converters import optional
+
+from wsmgr.manager.model.showing import shown
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -42,6 +46,7 @@ ABNORMAL = 1006
 NO_STATUS = 1005
 """The code of a close frame that carried none (RFC 6455, 7.1.5). It is never sent."""
 
+_NOT_SHOWN = "(an address that cannot be told from a password, and is not shown)"
 _MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame carries at most 125 bytes, two of them the code
 
 _PROXY_SCHEMES = ("socks5", "http")
@@ -51,8 +56,15 @@ _HANDSHAKE_HEADERS = frozenset({"host", "connection", "upgrade"})
 
 
 def redact(url: str) -> str:
-    """Return `url` without credentials, query and fragment: what may be logged."""
-    parts = urllib.parse.urlsplit(url)
+    """Return `url` without credentials, query and fragment: what may be logged. Of what is no proper address, nothing is shown."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return _NOT_SHOWN
+    rest = parts.path + parts.query + parts.fragment
+    if "@" in rest and not (parts.netloc and parts.path and "@" not in parts.path):
+        # A password with a slash, a question mark or a hash in it: no parser can tell where the host begins.
+        return _NOT_SHOWN
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -76,15 +88,42 @@ def _check_url(_dial: Dial, _attribute: Attribute[str], url: str) -> None:
     _check_port(parts, redact(url))
 
 
-def _check_proxy(_dial: Dial, _attribute: Attribute[str | None], proxy: str | None) -> None:
-    if proxy is None:
-        return
-    parts = urllib.parse.urlsplit(proxy)
-    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
-        known = " or ".join(f"{scheme}://host:port" for scheme in _PROXY_SCHEMES)
-        raise ValueError(f"proxy must be {known}, not {redact(proxy)!r}")
+def check_proxy(proxy: str) -> str:
+    """Return the address of a proxy.
+
+    Raises:
+        ValueError: It is none; the text shows no password.
+    """
+    if not proxy.isascii() or any(character <= " " for character in proxy):
+        raise ValueError("proxy must be ASCII without spaces; encode a user and a password with percents")
+    known = " or ".join(f"{scheme}://host:port" for scheme in _PROXY_SCHEMES)
+    try:
+        parts = urllib.parse.urlsplit(proxy)
+    except ValueError as error:
+        raise ValueError(f"proxy must be {known}, and what was given is no address") from error
+    rest = (parts.path.removeprefix("/"), parts.query, parts.fragment)
+    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname or any(rest):
+        raise ValueError(f"proxy must be {known}, not {redact(proxy)!r}; encode a password with percents")
     if _check_port(parts, redact(proxy)) is None:
         raise ValueError(f"proxy must name a port, not {redact(proxy)!r}")
+    return proxy
+
+
+def check_source_address(address: str) -> str:
+    """Return an address that sockets can be bound to, in its shortest form.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError as error:
+        raise ValueError(
+            f"source_address must be an IP address of this machine, not {shown(address)}"
+        ) from error
+    if found.is_unspecified or found.is_multicast:
+        raise ValueError(f"source_address must be a single machine's address, not {shown(address)}")
+    return str(found)
 
 
 def _check_port(parts: urllib.parse.SplitResult, shown: str) -> int | None:
@@ -125,6 +164,9 @@ class Dial:
         headers: Sent with the upgrade request, in this order. Those of the handshake itself cannot be given.
         ssl_context: For `wss://`; None takes the default context (system certificates, host names checked).
         proxy: `socks5://[user:password@]host:port` or `http://...` (CONNECT). The proxy resolves the host's name.
+            Nothing but this names a proxy: the variables of the environment (`HTTPS_PROXY`, ...) are not read.
+        source_address: The IP address of this machine that the connection comes from, also to a proxy; None: as the
+            system chooses. A host is then reached by its addresses of the same family only.
         timeout: Seconds for everything from resolving the name to the end of the upgrade response: one deadline.
         max_frame_bytes: The largest message taken, fragments together. A larger one ends the connection (1009).
     """
@@ -133,8 +175,11 @@ class Dial:
     headers: tuple[tuple[str, str], ...] = field(default=(), validator=_check_headers, repr=False)
     ssl_context: ssl.SSLContext | None = field(default=None, validator=_check_ssl_context, repr=False)
     proxy: str | None = field(
-        default=None, validator=_check_proxy, repr=lambda proxy: redact(proxy) if proxy else "None"
+        default=None,
+        converter=optional(check_proxy),
+        repr=lambda proxy: redact(proxy) if proxy else "None",
     )
+    source_address: str | None = field(default=None, converter=optional(check_source_address))
     timeout: float = field(default=10.0, validator=_check_positive)
     max_frame_bytes: int = field(default=16 * 2**20, validator=_check_positive)
 

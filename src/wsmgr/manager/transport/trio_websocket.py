@@ -21,11 +21,11 @@ import trio_websocket
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection
 
-from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, default_ssl_context, no_proxy_library
+from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, client_context, no_proxy_library
 from wsmgr.manager.transport.errors import FrameError, SocketClosedError, TransportError
 from wsmgr.manager.transport.pings import Pings
 from wsmgr.manager.transport.protocol import ABNORMAL, Closed, Dial, OnBatch, closing_reason
-from wsmgr.manager.transport.racing import Address, open_tcp
+from wsmgr.manager.transport.racing import Address, local_address, open_tcp
 from wsmgr.manager.transport.wire import READ_BYTES, Wire
 
 if TYPE_CHECKING:
@@ -314,7 +314,10 @@ async def _open_tunnel(attempt: Attempt, proxy: str) -> trio.SocketStream:
         raise no_proxy_library(error) from error
     try:
         sock = await Proxy.from_url(proxy).connect(
-            attempt.dial.host, attempt.dial.port, timeout=attempt.dial.timeout
+            attempt.dial.host,
+            attempt.dial.port,
+            timeout=attempt.dial.timeout,
+            local_addr=local_address(attempt.dial),
         )
     except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
         raise attempt.failed(str(error)) from error
@@ -325,7 +328,7 @@ async def _secured(opened: trio.SocketStream, attempt: Attempt) -> trio.abc.Stre
     attempt.phase = "tls"
     stream = trio.SSLStream(
         opened,
-        attempt.dial.ssl_context or default_ssl_context(),
+        attempt.dial.ssl_context or client_context(),
         server_hostname=attempt.dial.host,
         https_compatible=True,
     )

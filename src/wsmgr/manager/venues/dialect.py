@@ -23,6 +23,8 @@ from wsmgr.manager.model.subscription_type import Atom, SubscriptionType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wsmgr.manager.model.healing import HealingQuery
+    from wsmgr.manager.model.items import Item
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.model.quota import Quotas
 
@@ -218,4 +220,30 @@ class Dialect(Protocol):
 
     def compose(self, subscription_type: SubscriptionType, frames: Sequence[bytes]) -> bytes:
         """Make one snapshot frame, in the venue's format, of a snapshot and the frames after it (`join = log`), or one of what they amount to (`join = fold`)."""
+        ...
+
+    def items(self, subscription_type: SubscriptionType, raw: bytes) -> list[Item]:
+        """Return the items of a data frame, in its order (`merge = items`).
+
+        Raises:
+            WsmgrError: The frame is not one of this type.
+        """
+        ...
+
+    def with_items(self, subscription_type: SubscriptionType, raw: bytes, items: Sequence[Item]) -> bytes:
+        """Return a data frame like another one, with only these items; its other members are as they were.
+
+        Raises:
+            WsmgrError: The frame is not one of this type, or cannot hold so many.
+        """
+        ...
+
+    def heal(self, atom: Atom, since: float, until: float) -> HealingQuery | None:
+        """Return the query that may bring what a gap of a subscription has swallowed, or None where the type has none.
+
+        Args:
+            atom: The subscription.
+            since: From when on, in unix seconds by the venue's clock.
+            until: Until when.
+        """
         ...

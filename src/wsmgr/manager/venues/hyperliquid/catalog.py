@@ -177,6 +177,7 @@ def _history(
         merge=Merge.ITEMS,
         duplicate_key=duplicate_key,
         items=items,
+        marks_snapshots=True,
         user="user",
         healing=healing,
     )
@@ -261,7 +262,8 @@ _ACCOUNT = (
     _history(
         "userTwapSliceFills",
         items="twapSliceFills",
-        duplicate_key=("fill.tid",),
+        # As in userFills: a trade between two TWAPs of one user gives two slices of one tid.
+        duplicate_key=("fill.tid", "fill.side", "fill.oid"),
         healing="userTwapSliceFills",
     ),
     _account_events(

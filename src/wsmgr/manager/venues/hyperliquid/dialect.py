@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -30,9 +30,14 @@ from wsmgr.manager.venues.dialect import (
     RequestKind,
     Unroutable,
 )
-from wsmgr.manager.venues.hyperliquid import answers, frames, payloads, posts
+from wsmgr.manager.venues.hyperliquid import answers, frames, healing, payloads, posts
 from wsmgr.manager.venues.hyperliquid.catalog import CATALOG
+from wsmgr.manager.venues.hyperliquid.items import ItemReaders
 from wsmgr.manager.venues.hyperliquid.shapes import Envelope, Shapes
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.healing import HealingQuery
+    from wsmgr.manager.model.items import Item
 
 _EXPLORER_HOSTS: Final[Mapping[str, str]] = {
     "api.hyperliquid.xyz": "rpc.hyperliquid.xyz",
@@ -75,6 +80,7 @@ class HyperliquidDialect:
     _routes: dict[str, frames.Route] = field(init=False, repr=False)
     _bare_route: Callable[[bytes], Frame] = field(init=False, repr=False)
     _packed: frozenset[str] = field(init=False, repr=False)
+    _item_readers: ItemReaders = field(factory=ItemReaders, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         """Make the routes once: those of the catalog, and those of the venue's answers."""
@@ -217,6 +223,26 @@ class HyperliquidDialect:
             PayloadError: A frame is not one of this type.
         """
         return payloads.compose(subscription_type, frames)
+
+    def items(self, subscription_type: SubscriptionType, raw: bytes) -> list[Item]:
+        """Return the items of a frame, in its order.
+
+        Raises:
+            PayloadError: The frame is not one of this type.
+        """
+        return self._item_readers.of(subscription_type).items(raw)
+
+    def with_items(self, subscription_type: SubscriptionType, raw: bytes, items: Sequence[Item]) -> bytes:
+        """Return a frame like another one, with only these items.
+
+        Raises:
+            PayloadError: The frame is not one of this type, or cannot hold so many.
+        """
+        return self._item_readers.of(subscription_type).with_items(raw, items)
+
+    def heal(self, atom: Atom, since: float, until: float) -> HealingQuery | None:
+        """Return the query that may bring what a gap of a subscription has swallowed, or None where the type has none."""
+        return healing.heal(atom, since, until, self._item_readers)
 
     def count_items(self, subscription_type: SubscriptionType, raw: bytes) -> int:
         """Return how many items a frame holds.

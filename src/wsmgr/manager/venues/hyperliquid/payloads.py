@@ -79,15 +79,7 @@ def undecoded(raw: bytes, packed: Container[str]) -> bytes:
     Raises:
         PayloadError: The frame is not JSON, or its packed payload is damaged or too large.
     """
-    try:
-        if _is_bare(raw):
-            return bytes(_read_raw(raw))
-        frame = _read_undecoded(raw)
-        if frame.channel in packed:
-            return _inflate(frame.channel, _read_any(frame.data))
-        return bytes(frame.data)
-    except UNREADABLE as error:
-        raise _unreadable(raw, error) from error
+    return _opened(raw, packed)[1]
 
 
 def compose(subscription_type: SubscriptionType, frames: Sequence[bytes]) -> bytes:
@@ -104,12 +96,9 @@ def compose(subscription_type: SubscriptionType, frames: Sequence[bytes]) -> byt
     Raises:
         PayloadError: A frame is not one of this type.
     """
-    texts = [_payload_text(subscription_type, raw) for raw in frames]
+    texts = [payload_text(subscription_type, raw) for raw in frames]
     made = _folded(texts) if subscription_type.join is Join.FOLD else _logged(subscription_type, texts)
-    if subscription_type.bare:
-        return made
-    data = _packed(made) if subscription_type.packed else msgspec.Raw(made)
-    return _encode({"channel": _read_undecoded(frames[0]).channel, "data": data})
+    return with_payload(subscription_type, frames[0], made)
 
 
 def count_items(subscription_type: SubscriptionType, raw: bytes) -> int:
@@ -120,15 +109,62 @@ def count_items(subscription_type: SubscriptionType, raw: bytes) -> int:
     """
     if subscription_type.items is None:
         return 1
-    return len(_items(subscription_type, _payload_text(subscription_type, raw)))
+    return len(_items(subscription_type, payload_text(subscription_type, raw)))
+
+
+def payload_text(subscription_type: SubscriptionType, raw: bytes) -> bytes:
+    """Return the payload of a frame of a type, as the JSON text that came or was packed.
+
+    Raises:
+        PayloadError: The frame is not one of this type.
+    """
+    channel, text = _opened(raw, subscription_type.channel if subscription_type.packed else ())
+    if channel in subscription_type.channel or (channel is None and subscription_type.bare):
+        return text
+    raise PayloadError(
+        f"a frame of {len(raw)} bytes that begins {raw[:60]!r} is not one of {subscription_type.name}"
+    )
+
+
+def with_payload(subscription_type: SubscriptionType, raw: bytes, text: bytes) -> bytes:
+    """Return a frame of a type with another payload, a JSON text; its other members are as they were.
+
+    Raises:
+        PayloadError: The frame is not one of this type.
+    """
+    if subscription_type.bare:
+        return text
+    data = _packed(text) if subscription_type.packed else msgspec.Raw(text)
+    return _encode({**members(raw), "data": data})
+
+
+def members(text: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Return the members of a JSON object, each as the text that came.
+
+    Raises:
+        PayloadError: The text is no JSON object.
+    """
+    try:
+        return _read_members(text)
+    except UNREADABLE as error:
+        raise _unreadable(bytes(text), error) from error
 
 
 def _is_bare(raw: bytes) -> bool:
     return raw.lstrip().startswith(b"[")
 
 
-def _payload_text(subscription_type: SubscriptionType, raw: bytes) -> bytes:
-    return undecoded(raw, subscription_type.channel if subscription_type.packed else ())
+def _opened(raw: bytes, packed: Container[str]) -> tuple[str | None, bytes]:
+    """Return the channel of a frame, None for a bare one, and its payload."""
+    try:
+        if _is_bare(raw):
+            return None, bytes(_read_raw(raw))
+        frame = _read_undecoded(raw)
+        if frame.channel in packed:
+            return frame.channel, _inflate(frame.channel, _read_any(frame.data))
+        return frame.channel, bytes(frame.data)
+    except UNREADABLE as error:
+        raise _unreadable(raw, error) from error
 
 
 def _logged(subscription_type: SubscriptionType, texts: Sequence[bytes]) -> bytes:
@@ -137,14 +173,14 @@ def _logged(subscription_type: SubscriptionType, texts: Sequence[bytes]) -> byte
     ]
     if not subscription_type.items:
         return _encode(items)
-    return _encode({**_members(texts[0]), "isSnapshot": True, subscription_type.items: items})
+    return _encode({**members(texts[0]), "isSnapshot": True, subscription_type.items: items})
 
 
 def _folded(texts: Iterable[bytes]) -> bytes:
     state: dict[str, dict[str, msgspec.Raw]] = {}
     for text in texts:
-        for name, change in _members(text).items():
-            state.setdefault(name, {}).update(_members(change))
+        for name, change in members(text).items():
+            state.setdefault(name, {}).update(members(change))
     return _encode(state)
 
 
@@ -152,17 +188,10 @@ def _items(subscription_type: SubscriptionType, text: bytes) -> list[msgspec.Raw
     try:
         if not subscription_type.items:
             return _read_items(text)
-        found = _members(text).get(subscription_type.items)
+        found = members(text).get(subscription_type.items)
         return [] if found is None else _read_items(found)
     except UNREADABLE as error:
         raise _unreadable(text, error) from error
-
-
-def _members(text: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
-    try:
-        return _read_members(text)
-    except UNREADABLE as error:
-        raise _unreadable(bytes(text), error) from error
 
 
 def _packed(text: bytes) -> str:

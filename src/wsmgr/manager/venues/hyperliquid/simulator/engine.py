@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from wsmgr.manager.venues.hyperliquid.simulator.faults import Faults
+    from wsmgr.manager.venues.hyperliquid.simulator.journal import Witness
     from wsmgr.manager.venues.hyperliquid.simulator.subscriptions import Subscription
 
 REAL_MARKET_INTERVAL = 0.25
@@ -71,6 +72,7 @@ class Engine:
         now: Callable[[], float],
         started_at: float,
         record_to: TextIO | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """Make a venue.
 
@@ -79,6 +81,7 @@ class Engine:
             now: The clock: seconds since its start.
             started_at: Unix time of its start, seconds.
             record_to: An open text file that receives the data frames sent.
+            witness: Told of every tick that a stream makes, or None.
 
         Raises:
             ReplayError: `options.replay` cannot be read.
@@ -102,7 +105,7 @@ class Engine:
             if options.replay is not None
             else None
         )
-        self.hub = Hub(self._source, stream_rate)
+        self.hub = Hub(self._source, stream_rate, witness)
         self.exchange.connect(Feed(self.hub.streams, self._user_sources.watching), self.hub.call_at)
         self._clients: dict[str, ClientQuotas] = {}
         self._forgotten: set[str] = set()
@@ -124,7 +127,7 @@ class Engine:
             path: The path asked for, without its query.
             client: The client's address.
         """
-        self.journal.dials += 1
+        self.journal.dialled(self.now())
         refusal = self._refusal(path, client)
         if refusal is not None:
             self.journal.refused += 1
@@ -164,6 +167,10 @@ class Engine:
         for number in found:
             self.sessions[number].end("reset", "killed on demand")
         return found
+
+    def forget(self, key: str) -> list[int]:
+        """Drop a subscription on every socket without a word; returns the numbers of the sockets that had it."""
+        return [number for number, session in self.sessions.items() if session.forget(key)]
 
     def offers(self, subscription: Subscription, *, explorer: bool) -> bool:
         """Whether a subscription is accepted on one of the two hosts."""

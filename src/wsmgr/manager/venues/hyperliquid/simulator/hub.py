@@ -22,6 +22,7 @@ from wsmgr.manager.venues.hyperliquid.simulator.sources import Frame, Source, Ti
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wsmgr.manager.venues.hyperliquid.simulator.journal import Witness
     from wsmgr.manager.venues.hyperliquid.simulator.replay import Recording
     from wsmgr.manager.venues.hyperliquid.simulator.subscriptions import Subscription
 
@@ -67,7 +68,9 @@ class Stream:
         subscribers: Who gets it.
     """
 
-    def __init__(self, key: str, source: Source, interval: float, phase: float) -> None:
+    def __init__(
+        self, key: str, source: Source, interval: float, phase: float, witness: Witness | None = None
+    ) -> None:
         self.key = key
         self.source = source
         self.interval = interval
@@ -77,6 +80,7 @@ class Stream:
         self.subscribers: dict[Subscriber, Membership] = {}
         self.scheduled = False
         self._phase = phase
+        self._witness = witness
 
     def due(self, n: int) -> float:
         """When tick `n` is due."""
@@ -107,6 +111,8 @@ class Stream:
         at = self.at(n)
         frames = list(self.source.tick(at))
         self.generated += len(frames)
+        if self._witness is not None:
+            self._witness.made(self.key, n, self.due(n), frames)
         if self.source.events:
             self.events.extend((n, at.time, frame.ids) for frame in frames)
         return frames
@@ -120,17 +126,24 @@ class Hub:
         speed: Its seconds in a real one: what waits for a reader waits in real time.
     """
 
-    def __init__(self, make: Callable[[Subscription, float], Source], rate: float | None) -> None:
+    def __init__(
+        self,
+        make: Callable[[Subscription, float], Source],
+        rate: float | None,
+        witness: Witness | None = None,
+    ) -> None:
         """Make an empty hub.
 
         Args:
             make: The source of a subscription whose ticks are an interval (seconds) apart.
             rate: Ticks a second of every stream; None: each type's own cadence.
+            witness: Told of every tick that is made, or None.
         """
         self.streams: dict[str, Stream] = {}
         self.speed = 1.0
         self._make = make
         self._rate = rate
+        self._witness = witness
         self._heap: list[tuple[float, int, Callable[[float], float | None]]] = []
         self._order = count()
 
@@ -174,7 +187,7 @@ class Hub:
         if first is not None:
             self._push(first, run)
 
-    def call_at(self, when: float, run: Callable[[], None]) -> None:
+    def call_at(self, when: float, run: Callable[[], object]) -> None:
         """Do something once, at a time."""
 
         def once(_: float) -> float | None:
@@ -216,7 +229,9 @@ class Hub:
             interval = 1 / self._rate if self._rate is not None else subscription.real_interval
             source = self._make(subscription, interval)
             phase = _phase(subscription, interval)
-            stream = self.streams[subscription.key] = Stream(subscription.key, source, interval, phase)
+            stream = self.streams[subscription.key] = Stream(
+                subscription.key, source, interval, phase, self._witness
+            )
         return stream
 
     def _push(self, due: float, run: Callable[[float], float | None]) -> None:

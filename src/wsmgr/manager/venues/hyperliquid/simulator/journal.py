@@ -6,12 +6,33 @@ Times are seconds on the simulator's clock, from its start. All lists are bounde
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsmgr.manager.venues.hyperliquid.simulator.sources import Frame
 
 KEPT_FRAMES = 20_000
 KEPT_CONNECTIONS = 2_000
 _MINUTE = 60.0
+
+
+class Witness(Protocol):
+    """Is told of everything that the venue makes, sent to somebody or not: the truth of a long test, unbounded."""
+
+    def made(self, stream: str, n: int, due: float, frames: Sequence[Frame]) -> None:
+        """A tick of a stream was made.
+
+        Args:
+            stream: The subscription's key.
+            n: The tick's number.
+            due: When it was due, on the simulator's clock.
+            frames: What everybody who listens gets; empty where nothing happened.
+        """
+        ...
 
 
 @attrs.define
@@ -82,6 +103,7 @@ class Journal:
         posts: Posts that wait for their answer.
         most_posts: The most posts that waited at once.
         most_messages_a_minute: The most frames that came from clients within 60 seconds.
+        most_dials_a_minute: The most upgrades that were asked for within 60 seconds.
         connections: A record of each socket.
     """
 
@@ -93,9 +115,18 @@ class Journal:
         self.posts = 0
         self.most_posts = 0
         self.most_messages_a_minute = 0
+        self.most_dials_a_minute = 0
         self._minute: deque[float] = deque()
+        self._dials: deque[float] = deque()
         self.connections: deque[ConnectionRecord] = deque(maxlen=KEPT_CONNECTIONS)
         self._numbers = 0
+
+    def dialled(self, now: float) -> None:
+        """Count an upgrade that is asked for."""
+        self.dials += 1
+        self._dials.append(now)
+        _forget_before(self._dials, now - _MINUTE)
+        self.most_dials_a_minute = max(self.most_dials_a_minute, len(self._dials))
 
     def opened(self, path: str, now: float) -> ConnectionRecord:
         """Begin the record of a socket."""
@@ -109,7 +140,7 @@ class Journal:
     def received(self, now: float) -> None:
         """Count a frame from a client."""
         self._minute.append(now)
-        self._forget_messages(now)
+        _forget_before(self._minute, now - _MINUTE)
         self.most_messages_a_minute = max(self.most_messages_a_minute, len(self._minute))
 
     def asked(self) -> None:
@@ -128,7 +159,7 @@ class Journal:
 
     def as_json(self, now: float) -> dict[str, object]:
         """The journal as `/sim/log` shows it, without the streams."""
-        self._forget_messages(now)
+        _forget_before(self._minute, now - _MINUTE)
         live = [
             {"connection": record.connection, "subscription": subscription.subscription}
             for record in self.connections
@@ -142,12 +173,14 @@ class Journal:
             "most_open": self.most_open,
             "messages_last_minute": len(self._minute),
             "most_messages_a_minute": self.most_messages_a_minute,
+            "most_dials_a_minute": self.most_dials_a_minute,
             "posts": self.posts,
             "most_posts": self.most_posts,
             "live": live,
             "connections": [record.as_json() for record in self.connections],
         }
 
-    def _forget_messages(self, now: float) -> None:
-        while self._minute and self._minute[0] <= now - _MINUTE:
-            self._minute.popleft()
+
+def _forget_before(times: deque[float], first: float) -> None:
+    while times and times[0] <= first:
+        times.popleft()

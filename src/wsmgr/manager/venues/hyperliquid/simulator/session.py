@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import attrs
 
@@ -58,6 +58,22 @@ class Ending:
     code: int = 1000
 
 
+class Outgoing(NamedTuple):
+    """A frame to be written.
+
+    Attributes:
+        text: What goes over the wire.
+        is_proof: Whether it is a sign of life, as the idle timeout counts them.
+        stream: The key of the subscription whose data it is, None where it is no data.
+        n: The tick that it is of.
+    """
+
+    text: str
+    is_proof: bool
+    stream: str | None = None
+    n: int | None = None
+
+
 class Session:
     """One socket.
 
@@ -87,7 +103,7 @@ class Session:
         self._engine = engine
         self._quotas = quotas
         self._notify = notify
-        self._outbox: deque[tuple[str, bool]] = deque()
+        self._outbox: deque[Outgoing] = deque()
         self._outbox_bytes = 0
         self._records: dict[str, SubscriptionRecord] = {}
         self._last_progress = self._last_proof = record.opened_at
@@ -151,9 +167,9 @@ class Session:
         text = frame.text
         if faults.extra_fields and engine.random.random() < faults.extra_fields:
             text = with_extra_field(text)
-        self._put(text, proof=True)
+        self._put(text, proof=True, stream=subscription.key, n=n)
         if faults.duplicate and engine.random.random() < faults.duplicate:
-            self._put(text, proof=True)
+            self._put(text, proof=True, stream=subscription.key, n=n)
 
     def is_congested(self, now: float) -> bool:
         """Whether much waits for a reader that does read."""
@@ -169,19 +185,23 @@ class Session:
             now: Seconds on the simulator's clock. Being asked is the sign that the reader took what was taken before.
             max_bytes: As soon as this is reached no further frame is taken.
         """
+        return [frame.text for frame in self.take_outgoing(now, max_bytes=max_bytes)]
+
+    def take_outgoing(self, now: float, *, max_bytes: int = MAX_OUTBOX) -> list[Outgoing]:
+        """As :meth:`take`, with what each frame is."""
         self._last_progress = now
-        texts: list[str] = []
+        frames: list[Outgoing] = []
         size = 0
         while self._outbox and size < max_bytes:
-            text, is_proof = self._outbox.popleft()
-            if is_proof:
+            frame = self._outbox.popleft()
+            if frame.is_proof:
                 self._last_proof = now
-            texts.append(text)
-            size += len(text)
+            frames.append(frame)
+            size += len(frame.text)
         self._outbox_bytes -= size
-        self.record.sent += len(texts)
+        self.record.sent += len(frames)
         self.record.sent_bytes += size
-        return texts
+        return frames
 
     def end(self, how: Literal["reset", "cut", "close"], why: str, *, code: int | None = None) -> None:
         """Ask for the end of the socket; the first reason stands.
@@ -198,6 +218,17 @@ class Session:
             how, code = ("cut", None) if wanted == NO_CLOSE_FRAME else ("close", wanted)
         self.ending = Ending(how, why, 1000 if code is None else code)
         self._notify()
+
+    def forget(self, key: str) -> bool:
+        """Drop a subscription without a word; returns whether there was one."""
+        subscription = self.protocol.forget(key, self._engine.now())
+        if subscription is None:
+            return False
+        record = self._records.get(key)
+        if record is not None:
+            record.until = self._engine.now()
+        self._leave(subscription)
+        return True
 
     def closed(self, why: str, now: float) -> None:
         """The socket is gone: its streams end, its quotas are given back."""
@@ -308,7 +339,7 @@ class Session:
         self.record.subscriptions.append(self._records[key])
         self._engine.start(subscription, self, now)
         if subscription.type in faults.forget and self._engine.forgets(key):
-            self._engine.hub.call_at(now + _FORGET_AFTER, lambda: self._forget(subscription))
+            self._engine.hub.call_at(now + _FORGET_AFTER, partial(self.forget, key))
 
     def _stop(self, subscription: Subscription, now: float) -> None:
         record = self._records.get(subscription.key)
@@ -326,17 +357,10 @@ class Session:
             self._engine.hub.leave(subscription, self)
             self._records.pop(subscription.key, None)
 
-    def _forget(self, subscription: Subscription) -> None:
-        if self.protocol.forget(subscription.key, self._engine.now()) is not None:
-            record = self._records.get(subscription.key)
-            if record is not None:
-                record.until = self._engine.now()
-            self._leave(subscription)
-
-    def _put(self, text: str, *, proof: bool) -> None:
+    def _put(self, text: str, *, proof: bool, stream: str | None = None, n: int | None = None) -> None:
         if self.is_silent or self.ending is not None or self.record.closed_at is not None:
             return
-        self._outbox.append((text, proof))
+        self._outbox.append(Outgoing(text, proof, stream, n))
         self._outbox_bytes += len(text)
         if self._outbox_bytes > MAX_OUTBOX:
             self.end("reset", "the client reads too slowly")

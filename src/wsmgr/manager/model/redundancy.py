@@ -1,0 +1,116 @@
+"""Redundancy: what is wanted on two sockets gets a second side on another connection, and another one whenever that was lost.
+
+It costs a second subscription of the venue's quota, and a second socket where there is none. Where a quota stands in the way the
+subscription goes on with one side, and says so. So it does where the venue was found to serve one socket only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsmgr.manager.model import sides
+from wsmgr.manager.model.connection import Purpose
+from wsmgr.manager.model.effects import Effect, OpenConnection
+from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.placement import Open, Place, Refuse, place_second
+from wsmgr.manager.model.subscription import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.registry import Origin, Registry, Venue
+    from wsmgr.manager.model.subscription import Entry
+
+TRY_AGAIN = 30.0
+WHY = "it is wanted on two sockets"
+
+
+def pair(
+    registry: Registry,
+    venue: Venue,
+    now: float,
+    wake: list[float],
+    new_connection: Callable[[Entry], Connection],
+) -> Iterator[Effect]:
+    """Yield what gives every subscription that is wanted twice its second side.
+
+    Args:
+        registry: The registry.
+        venue: The venue.
+        now: The monotonic time.
+        wake: Takes when to look again.
+        new_connection: Adds a connection to the venue for a subscription.
+    """
+    for entry in list(venue.attention.values()):
+        if entry.sides_wanted == 1:
+            if entry.second_joined:
+                sides.take_back(registry, entry, why="nobody wants it on two sockets any more", now=now)
+            continue
+        if entry.second is not None or entry.state is not State.LIVE:
+            continue
+        if venue.one_socket_only:
+            _note_refusal(registry, entry, "has one side only: the venue serves one socket at a time", {})
+            continue
+        if entry.second_due > now:
+            wake.append(entry.second_due)
+            continue
+        usage = venue.origin.usage(now)
+        match place_second(entry, venue.connections, venue.origin.quotas, usage, now):
+            case Place(connection):
+                entry.error = None
+                sides.begin(registry, entry, connection, Purpose.REDUNDANCY, why=WHY)
+            case Open():
+                connection = new_connection(entry)
+                entry.error = None
+                sides.begin(registry, entry, connection, Purpose.REDUNDANCY, why=WHY)
+                yield OpenConnection(connection)
+            case Refuse() as refusal:
+                entry.second_due = now + TRY_AGAIN
+                wake.append(entry.second_due)
+                words = f"has one side only: waits for the quota {refusal.quota!r} ({refusal.limit})"
+                _note_refusal(registry, entry, words, {"quota": refusal.quota, "limit": refusal.limit})
+
+
+def has_room_to_make(origin: Origin) -> bool:
+    """Whether a second side could give its place to a subscription that has none."""
+    return _expendable(origin) is not None
+
+
+def make_room(registry: Registry, origin: Origin, now: float) -> bool:
+    """Take one second side back, because a subscription that has none needs its place; returns whether there was one."""
+    entry = _expendable(origin)
+    if entry is None:
+        return False
+    sides.take_back(
+        registry, entry, why="a subscription without a place needs its own", now=now, pause=TRY_AGAIN
+    )
+    return True
+
+
+def _expendable(origin: Origin) -> Entry | None:
+    for venue in origin.venues:
+        for connection in venue.connections:
+            for entry in connection.seconds.values():
+                if entry.second is not None and entry.second.purpose is Purpose.REDUNDANCY:
+                    return entry
+    return None
+
+
+def _note_refusal(registry: Registry, entry: Entry, words: str, detail: Mapping[str, object]) -> None:
+    """Say once why there is one side only."""
+    if entry.error == words:
+        return
+    entry.error = words
+    entry.stored = False
+    registry.note(
+        Fact(
+            kind="redundancy_waits",
+            level="warning",
+            venue=entry.venue,
+            subscription_id=entry.id,
+            detail={"why": words, **detail},
+        )
+    )
+    for watcher in tuple(entry.watchers):
+        watcher(entry)
