@@ -1,7 +1,7 @@
 """Soaking: a daemon that loses a socket every few seconds, for as long as one likes, and whether it stays as large as it is.
 
 Once a second its resident memory, descriptors, threads, database and log are measured from outside. *Flat* means: over the time after the
-warm-up, a third of all, the growth by the median of all slopes between two samples (Theil and Sen: single peaks do not count) is
+warm-up (a third of all, and a minute and a half at least), the growth by the median of all slopes between two samples (Theil and Sen: single peaks do not count) is
 within an allowance. The database remembers what happened, so it may grow by so much for each row of its ledger and no more.
 
 What a day of flapping writes is not extrapolated from a minute of it: the delays between two dials grow, so the first minute says little. It is lived
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
 
-WARM_UP = 1 / 3
+WARM_UP, WARM_UP_AT_LEAST = 1 / 3, 90.0
+"""Share of the time, and seconds: what is kept for a minute (the replay buffers, the samples) is full by then."""
 MEMORY_SLACK, MEMORY_SHARE = 4 * 2**20, 0.03
 DESCRIPTOR_SLACK = 6
 """A socket that is being replaced, a request, a reader: all come and go."""
@@ -60,7 +61,9 @@ LOSE_EVERY = 2.5
 """Seconds between two lost sockets: as often as the venue's 30 dials a minute allow."""
 NUMBERS = 40
 """How many numbers of sockets there may be between the oldest two that are open."""
-FLAP_AFTER, FLAP_FOR = 45.0, 8.0
+GROWN_UP = 12.0
+"""A socket that is lost sooner is one that flaps: its connection would wait longer and longer."""
+FLAP_AFTER, FLAP_FOR = 120.0, 8.0
 HOUR, DAY = 3600.0, 86_400.0
 
 
@@ -94,7 +97,7 @@ def not_flat(samples: Sequence[Sample]) -> list[str]:
         ValueError: There are too few samples to say anything.
     """
     end = samples[-1].at if samples else 0.0
-    kept = [sample for sample in samples if sample.at >= WARM_UP * end]
+    kept = [sample for sample in samples if sample.at >= max(WARM_UP * end, WARM_UP_AT_LEAST)]
     if len(kept) < 3:
         raise ValueError(f"{len(kept)} samples after the warm-up are too few to be judged")
     memory = statistics.median(sample.memory for sample in kept)
@@ -135,9 +138,13 @@ class Soak:
         simulator: The venue.
         directory: The state directory of the daemon, which runs.
         seed: Decides what is subscribed to and ended.
+        spared: Until how many seconds after it was opened no socket is broken.
     """
 
-    def __init__(self, simulator: SimulatorThread, directory: Path, seed: int) -> None:
+    def __init__(
+        self, simulator: SimulatorThread, directory: Path, seed: int, *, spared: float = GROWN_UP
+    ) -> None:
+        self._spared = spared
         self.read = self.changed = self.lost = 0
         self._simulator = simulator
         self._state = StateDirectory(directory)
@@ -177,12 +184,15 @@ class Soak:
             self._errors.append(error)
 
     def _lose(self) -> None:
-        """Break the oldest socket every few seconds; now and then let what is dialled anew flap for a while."""
+        """Break the oldest socket every few seconds, unless it is young; now and then let what is dialled anew flap for a while."""
         began = time.monotonic()
         last = 0
         while not self._over.wait(LOSE_EVERY):
             flaps = (time.monotonic() - began) % (FLAP_AFTER + FLAP_FOR) > FLAP_AFTER
             self._simulator.set_faults(*(["flap"] if flaps else []))
+            ages = [each["uptime_seconds"] or 0.0 for each in self._client.items("/v1/connections")]
+            if max(ages, default=0.0) < self._spared:
+                continue
             # Sockets are numbered as they are opened, and each that flaps takes a number too.
             for number in range(last + 1, last + 1 + NUMBERS):
                 if self._simulator.kill(number):

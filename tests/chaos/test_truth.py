@@ -238,18 +238,18 @@ def test_a_false_alarm_is_found() -> None:
 
 
 def test_a_long_blindness_is_found_and_named_by_its_fault() -> None:
-    """Fourteen seconds without anything while it says live, on a stalled connection."""
+    """Seventeen seconds without anything while it says live, on a stalled connection."""
 
     def blind(evidence: Evidence) -> Evidence:
         stream = first_wish(evidence, "trades").stream
         until = evidence.until - 20.0
-        lost = {made.n for made in stream.made if until - 14.0 < made.at < until}
+        lost = {made.n for made in stream.made if until - 17.0 < made.at < until}
         stream.arrivals = [each for each in stream.arrivals if each.n not in lost]
         stream.arrived = {n: at for n, at in stream.arrived.items() if n not in lost}
-        return evolve(evidence, faults=[Fault("stall", until - 14.0, until)])
+        return evolve(evidence, faults=[Fault("stall", until - 17.0, until)])
 
     (said,) = tampered(blind, "blindness is short")
-    assert said.startswith("trades was blind for 14"), said
+    assert said.startswith("trades was blind for 16"), said
     assert said.endswith(": stall"), said
 
 

@@ -84,9 +84,10 @@ async def test_a_drain_is_accepted_first_and_then_ends_the_manager(run_daemon: R
     """The answer names the process; from then on nothing new is taken, and whoever runs the manager leaves it."""
     async with run_daemon(NOWHERE) as daemon:
         answers: list[tuple[int, str | None, bytes]] = []
-        async with anyio.create_task_group() as group:
-            group.start_soon(daemon.manager.run_forever)
-            answers.append(await daemon.ask(ask_plainly, daemon.path, "POST", "/v1/drain"))
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(daemon.manager.run_forever)
+                answers.append(await daemon.ask(ask_plainly, daemon.path, "POST", "/v1/drain"))
         # The group has been left: `run_forever` has returned.
         with pytest.raises(DaemonError) as caught:
             await daemon.subscribe("bbo", params={"coin": "BTC"}, wait="none")

@@ -329,6 +329,7 @@ class Life(RuleBasedStateMachine):
                     entry.connection and entry.connection.id,
                     entry.deadline,
                     entry.error,
+                    entry.repair,
                 )
                 for entry in self.world.registry.entries.values()
                 if not self._will_move(entry)
@@ -667,10 +668,11 @@ class Life(RuleBasedStateMachine):
     def _will_move(self, entry: Entry) -> bool:
         """Whether it delivers, is final, or something will move it."""
         now, connection, repair = self.world.now, entry.connection, entry.repair
-        if repair is not None and repair.deadline is not None and entry.state in DELIVERING:
-            return self.wake_at <= repair.deadline
+        if repair is not None and entry.state in DELIVERING:
+            # A question that is to be written waits until anything may be.
+            return self.wake_at < math.inf and self.wake_at <= (repair.deadline or math.inf)
         if entry.state is State.STALE:
-            return repair is not None and self.wake_at < math.inf
+            return False
         if entry.state is State.LIVE:
             return entry.unheld_since is None or self.wake_at < math.inf
         if entry.deadline is not None and entry.deadline > now:

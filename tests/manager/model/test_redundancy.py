@@ -293,3 +293,17 @@ def test_a_second_side_gives_its_place_to_what_has_none() -> None:
     exchange.world.registry.end(third, by="test", now=exchange.world.now)
     exchange.run(120.0, entry.key, other.key)
     assert entry.second_joined
+
+
+def test_a_side_that_brings_nothing_though_the_other_one_does_is_made_anew() -> None:
+    """Nobody would miss it until it is needed; and it is not trusted with the stream."""
+    exchange = Exchange(World(quotas=MANY))
+    entry, _ = exchange.keep(FILLS_1, redundancy=2)
+    exchange.tell(entry.key)
+    assert entry.second is not None
+    mute = entry.second.connection
+    exchange.sockets[mute.id].mute.add(entry.key)
+    assert not sides.watch_second(exchange.world.registry, entry, now=exchange.world.now)
+    exchange.run(12.0, entry.key)
+    assert sides.watch_second(exchange.world.registry, entry, now=exchange.world.now)
+    assert entry.second is None

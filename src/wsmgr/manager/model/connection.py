@@ -16,6 +16,8 @@ from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_type import Atom
 
 QUARANTINE = 10.0
+MUTE_AFTER, MUTE_FRAMES = 10.0, 3
+"""After how many seconds and frames of the other side a joined side that brought nothing is called mute."""
 ACK_DEADLINE = 10.0
 
 
@@ -126,6 +128,8 @@ class Second:
         stage: How far it has come.
         deadline: When its answer, its proof or the judgement of its trial is due (monotonic); None while nothing is.
         trial: What it sent while on trial, compared with what the primary sent; None otherwise.
+        behind: How many frames the primary side has brought since this one, joined, brought one.
+        behind_since: When it brought one last (monotonic), or joined; None before.
     """
 
     connection: Connection
@@ -134,6 +138,24 @@ class Second:
     stage: Stage = Stage.WAITING
     deadline: float | None = None
     trial: Trial | None = field(default=None, repr=False)
+
+    behind: int = 0
+    behind_since: float | None = None
+
+    def note_frame(self, *, own: bool, now: float) -> None:
+        """Note that one of two joined sides brought a frame."""
+        if own or self.behind_since is None:
+            self.behind, self.behind_since = 0, now
+        if not own:
+            self.behind += 1
+
+    def is_mute(self, now: float) -> bool:
+        """Whether it brings nothing though the primary side does."""
+        return (
+            self.behind >= MUTE_FRAMES
+            and self.behind_since is not None
+            and now - self.behind_since > MUTE_AFTER
+        )
 
     @property
     def joined(self) -> bool:

@@ -103,7 +103,7 @@ class Dispatcher:
                 if entry.state is not live:
                     progress.prove(self._registry, entry, now=self._monotonic(), wall=wall)
                 if frame.venue_seq is not None:
-                    self._numbered(entry, frame.venue_seq, wall)
+                    self._numbered(entry, frame, raw, wall)
                 counters = entry.counters
                 counters.messages += 1
                 counters.bytes += len(raw)
@@ -180,7 +180,7 @@ class Dispatcher:
             # One that is older than what was delivered, and was not delivered itself, proves nothing.
             self._prove(entry, shown, wall)
         if verdict.fresh and frame.venue_seq is not None:
-            self._numbered(entry, frame.venue_seq, wall)
+            self._numbered(entry, frame, raw, wall)
         if verdict.fresh:
             publish(
                 entry,
@@ -212,17 +212,23 @@ class Dispatcher:
         """Note a frame of the primary side of two, or of one of two that have joined."""
         if second.joined:
             entry.counters.note_side(self._connection.id, first=fresh)
+            second.note_frame(own=self._connection is second.connection, now=self._monotonic())
         elif second.trial is not None:
             second.trial.primary(raw, frame.venue_time)
             if second.trial.matched:
                 sides.join(self._registry, entry, now=self._monotonic())
 
-    def _numbered(self, entry: Entry, number: int, wall: float) -> None:
+    def _numbered(self, entry: Entry, frame: Data, raw: bytes, wall: float) -> None:
         """Compare a frame's number with the one before: what lies between is missing."""
-        last = entry.venue_seq
+        last, number = entry.venue_seq, frame.venue_seq
+        assert number is not None  # noqa: S101 - the callers have checked it
         entry.venue_seq = number if last is None or entry.merger is None else max(last, number)
-        if last is not None and entry.type.numbered and number > last + 1:
-            missed(self._registry, entry, first=last + 1, last=number - 1, now=self._monotonic(), wall=wall)
+        if last is None or not entry.type.numbered or number <= last + 1:
+            return
+        missed(self._registry, entry, first=last + 1, last=number - 1, now=self._monotonic(), wall=wall)
+        if entry.merger is not None:
+            # What is missing is looked into from here on, and this frame is not among it.
+            entry.merger.remember(raw, frame.venue_time)
 
     def _unrouted(self, wire_key: str, raw: bytes) -> None:
         if wire_key in self._connection.claims:

@@ -167,7 +167,7 @@ def lost_primary(
     second = entry.second
     if second is None or second.stage not in {Stage.ON_TRIAL, Stage.JOINED} or not second.connection.ready:
         return False
-    if second.joined:
+    if second.joined and not second.is_mute(now):
         take_over(registry, entry, now=now, why=interruption.reason)
         if entry.type.cadence is None and entry.state is State.LIVE:
             # Beside a side that delivered nobody would have missed it, had the venue lost it: it is asked about at once.
@@ -176,6 +176,16 @@ def lost_primary(
         _fail_over(
             registry, entry, second, now=now, wall=wall, why=interruption.reason, interruption=interruption
         )
+    return True
+
+
+def watch_second(registry: Registry, entry: Entry, *, now: float) -> bool:
+    """Look, once a second, whether a joined side still brings what the other one does; returns whether it did not, and is made anew."""
+    second = entry.second
+    if second is None or not second.joined or not second.is_mute(now):
+        return False
+    why = f"{second.connection.id} brought none of the last {second.behind} frames"
+    take_back(registry, entry, why=why, now=now, pause=0.0)
     return True
 
 

@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
-from wsmgr.manager.model import repairing
+from wsmgr.manager.model import repairing, sides
 from wsmgr.manager.model.clocks import Clocks
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.lag import VenueClock, sample_lag, skip_lag
@@ -134,7 +134,9 @@ class Beat:
             counters.sample()
             sample_lag(counters, entry.last, clocks[entry.venue], now)
             entry.watch.beat(now, counters.messages)
-            if may_judge and repairing.listen(registry, entry, now):
+            if may_judge and (
+                sides.watch_second(registry, entry, now=now) or repairing.listen(registry, entry, now)
+            ):
                 self._context.look(entry.venue)
 
     def _time_of(self, venue: str) -> _VenueTime:
