@@ -1,8 +1,9 @@
 """Outages: is every item that a lost connection withheld delivered once, and is every gap proved or filled?
 
-`python bench/outages.py [OUTAGES] [SEED]` lets so many random outages (1,000 by default) of half a second to a minute hit streams of
-fills, fundings, ledger updates, candles and orders, on virtual time. It prints what became of each type, and fails where a withheld item
-never came or came twice, or where less than 95 % of a type's gaps were proved empty or filled.
+`python bench/outages.py [OUTAGES] [SEED]` lets so many random outages of half a second to a minute hit 15 streams of fills, fundings,
+ledger updates, candles and orders, on virtual time; by default 130, which interrupt a stream more than a thousand times. It prints
+what became of each type, and fails where a withheld item never came or came twice, or where less than 95 % of a type's gaps were
+proved empty or filled.
 """
 
 from __future__ import annotations
@@ -44,6 +45,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Let streams of items lose their connection at random.")
-    parser.add_argument("outages", type=int, nargs="?", default=1000, help="how many outages")
+    parser.add_argument("outages", type=int, nargs="?", default=130, help="how many outages")
     parser.add_argument("seed", type=int, nargs="?", default=1)
     sys.exit(main(parser.parse_args()))

@@ -27,7 +27,7 @@ KEPT = (
 def test_kill_9_loses_no_subscription_and_no_more_than_five_seconds_of_counts(
     start_venue: StartVenue, start_daemon: StartDaemon, terminal: Open
 ) -> None:
-    """The old ids are live again with their counts and a gap in the ledger; what was unsubscribed stays gone."""
+    """The old ids are live again with their counts and a gap in the ledger, and so is a reader; what was unsubscribed stays gone."""
     daemon = start_daemon(start_venue("--rate", str(RATE), "--fault", "quiet=orderUpdates"), "asyncio")
     kept = [daemon.keep(*wish) for wish in KEPT]
     daemon("unsubscribe", daemon.keep("trades", "--coin", "BTC"))
@@ -36,14 +36,16 @@ def test_kill_9_loses_no_subscription_and_no_more_than_five_seconds_of_counts(
     before = daemon.all_live()
 
     daemon.kill()
-    assert 1 == reader.wait()
     stopped = daemon.list()
     daemon.backend = "trio"
     daemon.start()
     after = daemon.all_live()
+    first = reader.until(lambda message: message["epoch"] > 0)
     daemon("daemon", "stop")
     ledger = daemon("gaps", "--json").document
 
+    assert 1 == first["epoch"]
+    assert first["gap"], "the reader was not told that something is missing"
     assert kept == list(before) == list(stopped) == list(after)
     assert {"stopped"} == {row["state"] for row in stopped.values()}
     assert before[kept[0]]["message_count"] > LOST_AT_MOST

@@ -3,7 +3,7 @@
 The whole manager stands against the simulator on virtual time (`wsmgr.manager.testing.simulated`). What a stream made while its
 connection did not bring it is *withheld*; each such item must reach the consumer once, with a snapshot or a query. Of a candle the
 item is the bar as it was at its end: what it was before, the later state replaces.
-`bench/outages.py` is this for a thousand outages and more, `test_outages.py` for a few.
+`bench/outages.py` is this for more than a thousand gaps, `test_outages.py` for some dozens.
 """
 
 from __future__ import annotations
@@ -203,13 +203,9 @@ async def _outage(world: World, random: Random, how: How) -> None:
         case "close":
             for each in hit:
                 each.session.end("close", "restarting", code=1012)
-        case "stall":
+        case "stall" | "deaf":
             for each in hit:
-                each.stall(seconds=seconds)
-            await anyio.sleep(seconds)
-        case "deaf":
-            for each in hit:
-                each.stall(up=False, seconds=seconds)
+                each.stall(up=how == "stall", seconds=seconds)
             await anyio.sleep(seconds)
         case "refused" | "silent":
             network.unreachable = how

@@ -19,7 +19,7 @@ def test_every_promise_holds_over_ten_minutes_of_faults(seed: int) -> None:
     report = run_seed(seed, minutes=MINUTES)
     assert () == report.complaints, report.line
     assert report.counts["messages"] > 2000, "hardly anything was delivered: nothing was tested"
-    assert report.counts["visible faults"] >= 50, "twenty seeds are to show a thousand"
+    assert report.counts["visible faults"] >= 40, "twenty seeds are to show nearly a thousand"
 
 
 @pytest.mark.parametrize("seed", [101, 102])

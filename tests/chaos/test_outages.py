@@ -1,6 +1,6 @@
 """Random outages of what can be asked for later: nothing is lost, nothing comes twice, and the gaps are known to be whole.
 
-`python bench/outages.py` does this for a thousand outages; `python bench/outages.py 6 SEED` repeats a seed that fails.
+`python bench/outages.py` does this for more than a thousand gaps; `python bench/outages.py 6 SEED` repeats a seed that fails.
 """
 
 from __future__ import annotations

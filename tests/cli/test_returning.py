@@ -141,6 +141,18 @@ def payload(document: bytes) -> Any:
     return json.loads(document)["data"]
 
 
+def test_a_script_goes_on_where_it_stopped(daemon: Path, cli: Cli) -> None:
+    """`tail --after` with the numbers of the last line: what came between two commands is printed first."""
+    id_ = cli("subscribe", "bbo", "--coin", "LTC", "--detach", state_dir=daemon).out.decode().strip()
+    last = cli("tail", id_, "--count", "5", "--json", state_dir=daemon).lines[-1]
+    cursor = f"{last['epoch']}:{last['seq']}"
+    after = cli("tail", id_, "--after", cursor, "--count", "5", "--json", state_dir=daemon)
+    wrong = cli("tail", id_, "--after", "yesterday", state_dir=daemon)
+    cli("unsubscribe", id_, state_dir=daemon)
+    assert [last["seq"] + number for number in range(1, 6)] == [line["seq"] for line in after.lines]
+    assert (2, True) == (wrong.code, "cursor" in wrong.err)
+
+
 @pytest.mark.parametrize("how", ["restarted", "killed"])
 def test_a_reader_outlives_its_daemon_and_is_told_the_gap(
     how: str, start_simulator: StartSimulator, state_dir: Path, spawn: Spawn

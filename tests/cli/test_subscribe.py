@@ -109,6 +109,30 @@ def test_subscribe_with_a_daemon_streams_the_same_lines(daemon: Path, url: str, 
     assert outcome.err.startswith(f"attached to the daemon at {daemon}")
 
 
+@pytest.mark.parametrize("attached", ["--attach", "--no-attach"])
+def test_a_stream_on_two_sockets_is_one_stream(
+    attached: str, daemon: Path, venue: SimulatorThread, cli: Cli
+) -> None:
+    """`--redundancy 2`, with a daemon and without one: each message once, and the venue sends it twice."""
+    asked = len(sockets_of(venue, "SOL"))
+    wish = ["subscribe", "trades", "--coin", "SOL", "--redundancy", "2", "--count", "100", "--json"]
+    outcome = cli("--url", venue.address.url, attached, *wish, state_dir=daemon)
+    assert 0 == outcome.code, outcome
+    seqs = [line["seq"] for line in outcome.lines]
+    assert list(range(seqs[0], seqs[0] + 100)) == seqs
+    assert 2 == len(sockets_of(venue, "SOL")) - asked
+
+
+def sockets_of(venue: SimulatorThread, coin: str) -> list[int]:
+    """The sockets on which the venue was asked for the trades of a coin."""
+    return [
+        socket["connection"]
+        for socket in venue.log()["connections"]
+        for frame in socket["received"]
+        if frame["text"].startswith('{"method":"subscribe"') and f'"coin":"{coin}"' in frame["text"]
+    ]
+
+
 @pytest.mark.parametrize("options", [["--no-attach"], ["--attach"], ["--detach"]])
 def test_a_refusal_of_the_venue_exits_4_with_its_words(
     options: list[str], daemon: Path, url: str, cli: Cli

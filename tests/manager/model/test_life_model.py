@@ -669,8 +669,10 @@ class Life(RuleBasedStateMachine):
         """Whether it delivers, is final, or something will move it."""
         now, connection, repair = self.world.now, entry.connection, entry.repair
         if repair is not None and entry.state in DELIVERING:
-            # A question that is to be written waits until anything may be.
-            return self.wake_at < math.inf and self.wake_at <= (repair.deadline or math.inf)
+            # A question that is to be written waits until anything may be; what is not answered while the venue wants silence, too.
+            silent_until = self.world.origin.silent_until
+            due_at = silent_until if silent_until > now else repair.deadline or math.inf
+            return self.wake_at < math.inf and self.wake_at <= due_at
         if entry.state is State.STALE:
             return False
         if entry.state is State.LIVE:

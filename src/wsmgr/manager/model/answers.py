@@ -77,7 +77,8 @@ def _refused(registry: Registry, connection: Connection, refusal: Refusal, now: 
     entry = registry.entries.get(subscription_id(claim.key))
     probed, claim.probe_due = claim.probe_due is not None, None
     named = refusal.type is not None and (probed or not claim.acknowledged)
-    if entry is not None and entry.connection is connection and (entry.state is State.SUBSCRIBING or named):
+    mine = entry is not None and entry.connection is connection and entry.state is not State.PENDING
+    if entry is not None and mine and (entry.state is State.SUBSCRIBING or named):
         final = refusal.kind in {RefusalKind.INVALID, RefusalKind.UNKNOWN}
         progress.refused(registry, entry, refusal.words, final=final, now=now)
     else:

@@ -153,12 +153,16 @@ def _begin_subscribing(entry: Entry, now: float, *, introduces: bool) -> None:
     entry.attempts += 1
     entry.deadline = now + ACK_DEADLINE
     earlier = connection.claim_of(entry.key)
-    unanswered = earlier.unanswered if earlier is not None else 0
     late = earlier is not None and earlier.phase in {Phase.ENDING, Phase.GONE}
+    claim = Claim(atom=entry.atom, key=entry.key, introduces=introduces)
+    if earlier is not None:
+        claim.unanswered = earlier.unanswered
+        superseded = earlier.superseded + (late and not earlier.acknowledged)
+        claim.superseded = min(superseded, claim.unanswered)
     if earlier is None or late:
         # Asked again on the socket that has it, the venue sends no new snapshot: what comes next is no first frame.
         entry.first = entry.fresh = True
-    connection.put_claim(Claim(atom=entry.atom, key=entry.key, introduces=introduces, unanswered=unanswered))
+    connection.put_claim(claim)
     if not late:
         # After an unsubscribe of the same key, its late frames must not pass for the proof of the new one.
         connection.routes[entry.wire_key] = entry

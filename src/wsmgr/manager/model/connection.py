@@ -73,6 +73,7 @@ class Claim:
         probe_due: When the answer of a subscribe that was written once more, to hear whether the venue still has it, is due
             (monotonic); None while none is.
         unanswered: How many unsubscribes were written and not answered.
+        superseded: How many subscribes that those ended are not answered either: their acknowledgements come first.
         deadline: When the answer of the newest unsubscribe is due (monotonic), or None while none is due.
         attempts: How often this end was written.
         free_at: When a `GONE` wire key is free for another subscription (monotonic).
@@ -85,6 +86,7 @@ class Claim:
     introduces: bool = False
     probe_due: float | None = None
     unanswered: int = 0
+    superseded: int = 0
     deadline: float | None = None
     attempts: int = 0
     free_at: float = 0.0

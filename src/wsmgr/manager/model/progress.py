@@ -134,6 +134,10 @@ def acknowledged(
     claim = connection.claim_of(key)
     if claim is None:
         return False
+    if claim.superseded:
+        # Answers come in order: this one is of a subscribe before the end that is in flight.
+        claim.superseded -= 1
+        return True
     _hold(connection, claim)
     claim.acknowledged = True
     probed, claim.probe_due = claim.probe_due is not None, None
@@ -181,6 +185,8 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
     if claim is None or not claim.unanswered:
         return False
     claim.unanswered -= 1
+    # What was asked for before that end has been answered, or its answer is lost.
+    claim.superseded = min(claim.superseded, claim.unanswered)
     if claim.phase is Phase.ENDING and not claim.unanswered and claim.deadline is not None:
         connection.set_phase(claim, Phase.GONE)
         claim.introduces = False
@@ -246,12 +252,15 @@ def refused(registry: Registry, entry: Entry, words: str, *, final: bool, now: f
     claim = None if connection is None else connection.claim_of(entry.key)
     if claim is not None and claim.unanswered:
         # Answers come in order: this one is of the subscribe before the end that is in flight.
+        claim.superseded = max(0, claim.superseded - 1)
         return
     if entry.delivers:
         # A frame, late or somebody else's, had passed for its proof before the venue said no; or it had the subscription once.
         open_gap(registry, entry, since_last_message(entry, words), now)
         move(entry, State.LOST)
         registry.venues[entry.venue].attention[entry.id] = entry
+    elif entry.state is State.ACKNOWLEDGED:
+        move(entry, State.LOST)
     if connection is not None:
         connection.drop_claim(entry.wire_key)
     entry.attempts = 0

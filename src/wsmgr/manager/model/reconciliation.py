@@ -151,7 +151,7 @@ def _place_all(
                 connection.add(entry)
                 usage = usage.with_one_more(entry.user, opened=True)
                 yield OpenConnection(connection)
-            case Refuse(quota="subscriptions" | "connections") if make_room(registry, venue.origin, now):
+            case Refuse() as refusal if make_room(registry, venue.origin, refusal.quota, now):
                 # What is wanted once goes before what is wanted twice.
                 wake.append(now)
             case Refuse() as refusal:

@@ -72,29 +72,41 @@ def pair(
                 _note_refusal(registry, entry, words, {"quota": refusal.quota, "limit": refusal.limit})
 
 
-def has_room_to_make(origin: Origin) -> bool:
-    """Whether a second side could give its place to a subscription that has none."""
-    return _expendable(origin) is not None
+def has_room_to_make(origin: Origin, quota: str) -> bool:
+    """Whether second sides could give their place to a subscription that has none."""
+    return bool(_expendable(origin, quota))
 
 
-def make_room(registry: Registry, origin: Origin, now: float) -> bool:
-    """Take one second side back, because a subscription that has none needs its place; returns whether there was one."""
-    entry = _expendable(origin)
-    if entry is None:
-        return False
-    sides.take_back(
-        registry, entry, why="a subscription without a place needs its own", now=now, pause=TRY_AGAIN
-    )
-    return True
+def make_room(registry: Registry, origin: Origin, quota: str, now: float) -> bool:
+    """Take second sides back, because a subscription that has no place needs theirs; returns whether there were any.
+
+    Args:
+        registry: The registry.
+        origin: The origin whose quota stands in the way.
+        quota: Its name.
+        now: The monotonic time.
+    """
+    found = _expendable(origin, quota)
+    for entry in found:
+        why = "a subscription without a place needs its own"
+        sides.take_back(registry, entry, why=why, now=now, pause=TRY_AGAIN)
+    return bool(found)
 
 
-def _expendable(origin: Origin) -> Entry | None:
+def _expendable(origin: Origin, quota: str) -> list[Entry]:
+    """Return the second sides whose end frees one place of a quota; none where there are none, or they free no place."""
     for venue in origin.venues:
         for connection in venue.connections:
-            for entry in connection.seconds.values():
-                if entry.second is not None and entry.second.purpose is Purpose.REDUNDANCY:
-                    return entry
-    return None
+            redundant = [
+                entry
+                for entry in connection.seconds.values()
+                if entry.second is not None and entry.second.purpose is Purpose.REDUNDANCY
+            ]
+            if quota == "subscriptions" and redundant:
+                return redundant[:1]
+            if quota == "connections" and redundant and not connection.members:
+                return redundant if len(redundant) == len(connection.seconds) else []
+    return []
 
 
 def _note_refusal(registry: Registry, entry: Entry, words: str, detail: Mapping[str, object]) -> None:

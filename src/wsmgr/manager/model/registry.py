@@ -189,8 +189,8 @@ def _known_from(entry: Entry) -> float:
         return entry.recent.oldest_at
     if entry.last is not None:
         return entry.last.received_at
-    # Of an earlier process nothing is remembered.
-    return math.inf if entry.counters.messages else -math.inf
+    # Nothing was delivered in this process: whatever is in doubt is delivered.
+    return -math.inf
 
 
 @define(eq=False)
