@@ -150,6 +150,7 @@ async def test_every_type_streams_to_its_own_consumer_only_and_comes_back(
     consumers: list[Consumer] = []
     hosts: list[bool] = []
     reconnects: dict[str, int] = {}
+    ledger: dict[str, Any] = {}
     record = tmp_path / "sent.jsonl"
     simulator = start_simulator(rate=RATE, record=record)
     with anyio.fail_after(2 * DEADLINE):
@@ -164,7 +165,7 @@ async def test_every_type_streams_to_its_own_consumer_only_and_comes_back(
                 await consumer.until(seen[consumer] + 2 * FEW)
             reconnects |= {view.key: view.reconnects for view in manager.list_subscriptions()}
             keys = {consumer.handle.id: consumer.handle.key for consumer in consumers}
-            ledger = {keys[gap.subscription_id]: gap.proof for gap in await manager.gaps()}
+            ledger |= {keys[gap.subscription_id]: gap.proof for gap in await manager.gaps()}
             tasks.cancel_scope.cancel()
     simulator.stop()
     frames = sent(record)

@@ -11,6 +11,8 @@ from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.continuity import Gap, Stale
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.conftest import StartSimulator
     from wsmgr.manager.runtime.views import EventView
 
@@ -66,7 +68,7 @@ async def test_a_mute_stream_is_found_and_repaired_and_its_neighbours_are_not_to
             assert [Stale, Gap] == [type(item) for item in told if isinstance(item, Stale | Gap)]
 
 
-async def taken(handle: Any) -> Any:
+async def taken(handle: Any) -> AsyncIterator[Any]:
     """What waits in a consumer's buffer now."""
     while (item := handle.buffer.take()) is not None:
         yield item

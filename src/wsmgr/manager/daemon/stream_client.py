@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
 from wsmgr.manager.daemon.client_stream import EventLines, LineStream, RecordStream
@@ -57,5 +57,4 @@ class StreamClient(DaemonClient):
         self, kind: type[_Kind], path: str, query: Mapping[str, str | None], deadline: float | None
     ) -> _Kind:
         given = {name: value for name, value in query.items() if value is not None}
-        found: object = self._open(kind, "GET", f"{path}?{urlencode(given)}", None, self.timeout, deadline)
-        return cast("_Kind", found)
+        return self._open(kind, "GET", f"{path}?{urlencode(given)}", None, self.timeout, deadline)

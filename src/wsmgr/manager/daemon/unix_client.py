@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from wsmgr.manager.daemon.client_stream import LineStream, RecordStream
+from wsmgr.manager.daemon.client_stream import EventLines, LineStream, RecordStream
 from wsmgr.manager.daemon.errors import DaemonError, DaemonUnreachableError
 from wsmgr.manager.daemon.peer import ROOT, user_at
 
@@ -27,7 +27,7 @@ _SUBSCRIPTIONS = "/v1/subscriptions"
 _REQUESTS = "/v1/requests"
 
 Query = Mapping[str, object]
-_StreamType = TypeVar("_StreamType", LineStream, RecordStream)
+_StreamType = TypeVar("_StreamType", LineStream, RecordStream, EventLines)
 
 
 class DaemonClient:

@@ -310,12 +310,11 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
     connection.state = ConnectionState.PARKED
     connection.reason = text
     connection.empty_since = None
-    crashes = set(connection.suspects)
-    suspect = crashes.pop() if len(crashes) == 1 else None
+    suspects = {each for each in connection.suspects if each is not None}
     members = list(connection.members.values())
     for entry in members:
-        if suspect is None or entry.id == suspect:
-            fail(registry, entry, text, alone=suspect is not None, now=now)
+        if not suspects or entry.id in suspects:
+            fail(registry, entry, text, alone=bool(suspects), now=now)
             connection.failed.append(entry.id)
         else:
             registry.unplace(entry, now)
@@ -326,7 +325,7 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
             level="error",
             venue=connection.venue,
             connection=connection.id,
-            detail={"error": text, "suspect": suspect, "subscriptions": len(members)},
+            detail={"error": text, "suspects": sorted(suspects), "subscriptions": len(members)},
         )
     )
 

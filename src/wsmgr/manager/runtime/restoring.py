@@ -80,7 +80,7 @@ def restore(context: Context, ledger: Ledger, database: Database) -> None:
             entry = _wanted_again(context, row)
             if entry is not None:
                 restored.append(entry)
-            _interrupt(context, ledger, row.id, entry, left)
+            _interrupt(context, ledger, row, entry, left)
         else:
             context.registry.ended[row.id] = row.epoch
             ended[row.id] = left.alive_until
@@ -126,11 +126,14 @@ def _wanted_again(context: Context, row: SubscriptionRow) -> Entry | None:
     return entry
 
 
-def _interrupt(context: Context, ledger: Ledger, id_: str, entry: Entry | None, left: _Left) -> None:
+def _interrupt(
+    context: Context, ledger: Ledger, row: SubscriptionRow, entry: Entry | None, left: _Left
+) -> None:
     """Take up the open gap of a kept subscription, or open the one over the time in which nobody ran.
 
     Also of one that cannot be wanted just now: it misses what it was kept for, from then on.
     """
+    id_ = row.id
     metrics = left.metrics[id_]
     if entry is not None:
         restore_counters(entry, metrics)
@@ -145,11 +148,11 @@ def _interrupt(context: Context, ledger: Ledger, id_: str, entry: Entry | None, 
             reason=gaps[-1].reason,
             connection=gaps[-1].connection,
         )
-    elif metrics.live_seconds > 0 or metrics.message_count > 0:
-        interruption = Interruption(since=left.heard_until(id_), since_monotonic=None, reason=RESTARTED)
-        context.note(GapOpened(subscription_id=id_, interruption=interruption))
     else:
-        return
+        interruption = Interruption(
+            since=max(left.heard_until(id_), row.subscribed_at), since_monotonic=None, reason=RESTARTED
+        )
+        context.note(GapOpened(subscription_id=id_, interruption=interruption))
     if entry is not None:
         entry.interruption = interruption
         context.registry.venues[entry.venue].remember(entry)

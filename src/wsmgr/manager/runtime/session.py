@@ -181,10 +181,7 @@ class Session(Actor[Any]):
                 closed = await socket.wait_closed()
         except DialError as error:
             raise ConnectionLostError(str(error), dial=error) from error
-        if closed.by == "us" and closed.error is not None and not isinstance(closed.error, FrameError):
-            # What our own code raised on a batch; a peer that breaks the protocol is not a bug of ours.
-            raise closed.error
-        raise ConnectionLostError(str(closed), closed=closed)
+        raise _end_of(closed)
 
     def _open(self, socket: Socket) -> None:
         self._socket = socket
@@ -272,7 +269,7 @@ class Session(Actor[Any]):
         try:
             await self._socket.send(frame)
         except SocketClosedError as error:
-            return Stop(Crash(ConnectionLostError(str(error))))
+            return Stop(Crash(_end_of(error.closed)))
         return None
 
     async def _keep_alive(self) -> Stop | None:
@@ -292,7 +289,7 @@ class Session(Actor[Any]):
         try:
             await self._socket.ping()
         except SocketClosedError as error:
-            return Stop(Crash(ConnectionLostError(str(error))))
+            return Stop(Crash(_end_of(error.closed)))
         return None
 
     async def _probe(self) -> Stop | None:
@@ -345,3 +342,10 @@ class Session(Actor[Any]):
         if socket is not None:
             self._connection.state = ConnectionState.DRAINING
             await socket.aclose(1000, reason, timeout=SILENT_GOODBYE if self._silent else GOODBYE)
+
+
+def _end_of(closed: Closed) -> BaseException:
+    """Return what ended a socket: what our own code raised on a batch, or the loss; a peer that breaks the protocol is no bug of ours."""
+    if closed.by == "us" and closed.error is not None and not isinstance(closed.error, FrameError):
+        return closed.error
+    return ConnectionLostError(str(closed), closed=closed)

@@ -87,7 +87,7 @@ def mutated(frame: bytes, others: Sequence[bytes], random: Random) -> bytes:
 
 def _replace(document: Any, random: Random) -> None:  # noqa: ANN401 - any JSON
     """Change one value somewhere in a document, in place."""
-    places = list(document) if isinstance(document, dict) else list(range(len(document)))
+    places: list[Any] = list(document) if isinstance(document, dict) else list(range(len(document)))  # pyright: ignore[reportUnknownArgumentType]
     if not places:
         return
     place = random.choice(places)
