@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -114,8 +114,12 @@ def runner(directory: Path) -> RunHttp:
 
 
 def said(client: socket.socket, data: bytes) -> Answer:
-    """Send bytes, and read one answer; one that is broken off raises what `http.client` raises."""
-    client.sendall(data)
+    """Send bytes, and read one answer; one that is broken off raises what `http.client` raises.
+
+    Whoever is refused by the head of a request may have its answer, and a closed connection, before the rest is sent.
+    """
+    with suppress(BrokenPipeError):
+        client.sendall(data)
     return answered(client)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,9 @@ async def heard(daemon: RunningDaemon, *parts: bytes) -> Answer:
 
     def ask() -> Answer:
         with unix(daemon.path) as client:
-            for part in parts[:-1]:
-                client.sendall(part)
+            with suppress(BrokenPipeError):  # it was refused already
+                for part in parts[:-1]:
+                    client.sendall(part)
             return said(client, parts[-1])
 
     return await daemon.ask(ask)

@@ -141,7 +141,11 @@ class OpenSocket:
     async def send(self, frame: bytes | str) -> None:
         pass
 
-    async def aclose(self, code: int, reason: str) -> None:
+    @property
+    def last_inbound_at(self) -> float:
+        return anyio.current_time()
+
+    async def aclose(self, code: int, reason: str, *, timeout: float) -> None:
         pass
 
     async def wait_closed(self) -> Closed:

@@ -22,6 +22,7 @@ class FeedOptions(TypedDict, total=False):
         keep: Whether the subscription stays until someone ends it.
         wait: How far it must have come before the method returns: `ack` (the default), `live` or `none`.
         timeout: Seconds to wait for that, 30 unless given.
+        redundancy: On how many sockets, 1 unless given; 2 for types whose frames can be merged.
     """
 
     policy: str | Policy | None
@@ -30,6 +31,7 @@ class FeedOptions(TypedDict, total=False):
     keep: bool
     wait: Literal["ack", "live", "none"]
     timeout: float
+    redundancy: Literal[1, 2]
 
 
 class Handle(Protocol):
