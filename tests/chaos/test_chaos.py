@@ -20,7 +20,7 @@ KNOWN = {
 """Broken promises that are known, and not repaired yet; a seed that keeps them again must leave this table."""
 
 
-def marked(seed: int) -> Any:  # noqa: ANN401 - pytest names no public type for it
+def marked(seed: int) -> Any:
     """A seed, expected to fail where it is known to."""
     known = KNOWN.get(seed)
     marks = () if known is None else (pytest.mark.xfail(reason=known, raises=AssertionError, strict=True),)
