@@ -173,13 +173,11 @@ class Rotation:
         why: Why, in half a sentence.
         asked_at: Since when (monotonic).
         replacement: Where its streams go, or None while that is not open.
-        not_before: When it is tried again (monotonic).
     """
 
     why: str
     asked_at: float
     replacement: Connection | None = None
-    not_before: float = 0.0
 
 
 @define(eq=False)
