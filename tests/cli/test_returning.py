@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -29,19 +29,24 @@ if TYPE_CHECKING:
     from tests.conftest import StartSimulator
 
 CUTS = 20
+LONGEST = 8_000
+"""Bytes until a cut at most: all cuts together are shorter than what is read, so that each of them happens."""
 MESSAGES = 1_500
 
 
 class Undisturbed:
-    """Reads a subscription straight from the daemon, as lines, until it is told to stop."""
+    """Reads a subscription straight from the daemon, as lines, from the entry of a `with` to its end."""
 
     def __init__(self, client: StreamClient, id_: str) -> None:
         self.lines: dict[tuple[int, int], bytes] = {}
         self._stream = client.lines_after(id_, None)
         self._thread = threading.Thread(target=self._read)
-        self._thread.start()
 
-    def stop(self) -> None:
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stream.stop()
         self._thread.join()
         self._stream.close()
@@ -109,21 +114,22 @@ def test_a_reader_that_is_cut_off_twenty_times_misses_and_doubles_nothing(
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - to repeat it
     draw = random.Random(seed)
-    cuts = [10_000, *(draw.choice([draw.randrange(600), draw.randrange(40_000)]) for _ in range(CUTS - 1))]
+    cuts = [LONGEST, *(draw.choice([draw.randrange(600), draw.randrange(LONGEST)]) for _ in range(CUTS - 1))]
     name, form = command.split()
     simulator = start_simulator(rate=400)
     with running_daemon(simulator.address.url, state_dir) as wsmgr, TemporaryDirectory() as directory:
         id_ = kept(wsmgr, "bbo", "--coin", "BTC")
         socket = StateDirectory(state_dir).socket()
-        undisturbed = Undisturbed(StreamClient(socket), id_)
         wish = [id_] if name == "tail" else ["bbo", "--coin", "BTC"]
-        with CuttingProxy(Path(directory) / "wsmgr.sock", socket, cuts) as proxy:
+        with (
+            Undisturbed(StreamClient(socket), id_) as undisturbed,
+            CuttingProxy(Path(directory) / "wsmgr.sock", socket, cuts) as proxy,
+        ):
             reader = spawn(
                 name, *wish, form, "--count", str(MESSAGES), state_dir=Path(directory), patience=60
             )
             outcome = reader.outcome()
             assert (0, 0) == (outcome.code, proxy.left), outcome
-        undisturbed.stop()
     printed = outcome.out.splitlines()
     assert MESSAGES == len(printed)
     lines = list(undisturbed.lines.values())
