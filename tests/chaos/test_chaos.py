@@ -5,29 +5,15 @@ A seed that fails is run again by itself with `python bench/chaos.py --seed N --
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from wsmgr.manager.testing.chaos import run_seed
 
 SEEDS = range(1, 21)
 MINUTES = 10.0
-KNOWN = {
-    12: "after the calm, a stream that is wanted on two sockets is on one",
-    13: "an item is lost outside of a gap: a reconnect moved its stream, and a socket was half open at that moment",
-}
-"""Broken promises that are known, and not repaired yet; a seed that keeps them again must leave this table."""
 
 
-def marked(seed: int) -> Any:
-    """A seed, expected to fail where it is known to."""
-    known = KNOWN.get(seed)
-    marks = () if known is None else (pytest.mark.xfail(reason=known, raises=AssertionError, strict=True),)
-    return pytest.param(seed, marks=marks)
-
-
-@pytest.mark.parametrize("seed", [marked(seed) for seed in SEEDS])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_promise_holds_over_ten_minutes_of_faults(seed: int) -> None:
     """Never mixed, no wish lost, none resurrected, ledger equals truth, no quota exceeded; nobody blind for long, no false alarm."""
     report = run_seed(seed, minutes=MINUTES)

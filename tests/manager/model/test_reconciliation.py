@@ -5,14 +5,28 @@ from __future__ import annotations
 import math
 
 from tests.manager.model.catalog import BOOK, BOOK_5, BOOK_A, FILLS, QUIET, TRADES, A, B, atom, orders
-from tests.manager.model.world import World, asked, data, end, end_acknowledged, ended, socket_of
+from tests.manager.model.world import (
+    World,
+    asked,
+    data,
+    end,
+    end_acknowledged,
+    ended,
+    frame,
+    numbers_of,
+    socket_of,
+)
 
 from wsmgr.manager.model import progress
+from wsmgr.manager.model.connection import ACK_DEADLINE
 from wsmgr.manager.model.effects import OpenConnection, Recycle, Subscribe
 from wsmgr.manager.model.fact import Fact
+from wsmgr.manager.model.gaps import MERGED_FOR
 from wsmgr.manager.model.quota import WINDOW, Quotas
 from wsmgr.manager.model.reconciliation import Plan
 from wsmgr.manager.model.subscription import State
+
+FILLS_1 = atom(FILLS, user="u1")
 
 
 def test_nothing_wanted_is_nothing_to_do() -> None:
@@ -96,6 +110,21 @@ def test_a_first_frame_that_does_not_come_is_asked_for_again() -> None:
     assert Plan((), 10.0) == world.look()
     world.now = 10.0
     assert [A] == asked(world.look())
+
+
+def test_two_requests_that_are_both_answered_with_a_snapshot_double_nothing() -> None:
+    """The acknowledgement of the first one was late, so it was asked for again: what both answers hold is delivered once."""
+    world = World()
+    entry, reader = world.hold(FILLS_1)
+    world.ask()
+    world.now = ACK_DEADLINE
+    assert [FILLS_1] == asked(world.ask())
+    world.deliver(entry, frame("snapshot", FILLS_1, entry.key, [1, 2]))
+    world.deliver(entry, frame("snapshot", FILLS_1, entry.key, [1, 2, 3]))
+    assert [1, 2, 3] == numbers_of(reader.messages())
+    world.now += ACK_DEADLINE + MERGED_FOR
+    world.look()
+    assert entry.merger is None
 
 
 def test_a_late_acknowledgement_is_still_one() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, atom
 from tests.manager.model.world import Reader, World, data, ended, frame, numbers_of, socket_of, stage_of
 
-from wsmgr.manager.model import merging, progress, repairing, sides
+from wsmgr.manager.model import merging, progress, repairing, sides, trials
 from wsmgr.manager.model.connection import Connection, Phase, Purpose, Second, Stage
 from wsmgr.manager.model.continuity import Gap, Resumed
 from wsmgr.manager.model.fact import Fact, GapClosed
@@ -382,7 +382,7 @@ def test_a_second_side_that_sends_nothing_while_the_first_does_is_taken_back_and
 
 def test_more_than_a_trial_can_hold_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is let go is lost to the side that takes over, so the gap is admitted then."""
-    monkeypatch.setattr(sides, "Trial", partial(merging.Trial, max_frames=3))  # pyright: ignore[reportCallIssue]  # attrs drops the underscore
+    monkeypatch.setattr(trials, "Trial", partial(merging.Trial, max_frames=3))  # pyright: ignore[reportCallIssue]  # attrs drops the underscore
     pair = Pair()
     pair.begin()
     for number in (3, 4, 5):

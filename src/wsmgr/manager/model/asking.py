@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wsmgr.manager.model import repairing, sides
 from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Phase, Stage
 from wsmgr.manager.model.effects import Subscribe, Unsubscribe
+from wsmgr.manager.model.gaps import MERGED_FOR
 from wsmgr.manager.model.subscription import State, move
 from wsmgr.manager.model.subscription_type import ConnectionClass
 
@@ -51,17 +52,7 @@ def ask(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
     if origin.silent_until > now:
         wake.append(origin.silent_until)
         return
-    for connection in venue.connections:
-        for claim in connection.unsettled.values() if connection.ready else ():
-            if not claim.to_be_written:
-                continue
-            if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
-                wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
-                return
-            origin.messages.record(now)
-            _begin_end(claim, now)
-            wake.append(now + ACK_DEADLINE)
-            yield Unsubscribe(connection, claim.atom)
+    yield from _ask_for_ends(venue, now, wake)
     yield from _ask_for_seconds(venue, now, wake)
     yield from _probe(venue, now, wake)
     known = _known_users(venue)
@@ -71,22 +62,46 @@ def ask(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
             # The rest in the next look, at once: between the two, frames are read.
             wake.append(now)
             return
-        if origin.messages.free(now, keep=origin.messages.reserve) <= 0:
-            wake.append(origin.messages.free_at(now, keep=origin.messages.reserve))
+        if not _may_write(venue, now, wake):
             return
         introduces = entry.user is not None and entry.user not in known
         if introduces and introducing:
             continue
         introducing = introducing or introduces
         origin.messages.record(now)
+        if _is_asked_there(entry):
+            # The venue may answer both requests, each with a snapshot.
+            venue.remember(entry)
+            entry.merge_until = now + ACK_DEADLINE + MERGED_FOR
         _begin_subscribing(entry, now, introduces=introduces)
         wake.append(now + ACK_DEADLINE)
         assert entry.connection is not None  # noqa: S101 - `_askable` yields placed ones only
         yield Subscribe(entry.connection, entry.atom)
 
 
-def _ask_for_seconds(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+def _may_write(venue: Venue, now: float, wake: list[float]) -> bool:
+    """Whether the message quota has room for a request now."""
     messages = venue.origin.messages
+    if messages.free(now, keep=messages.reserve) > 0:
+        return True
+    wake.append(messages.free_at(now, keep=messages.reserve))
+    return False
+
+
+def _ask_for_ends(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
+    for connection in venue.connections:
+        for claim in connection.unsettled.values() if connection.ready else ():
+            if not claim.to_be_written:
+                continue
+            if not _may_write(venue, now, wake):
+                return
+            venue.origin.messages.record(now)
+            _begin_end(claim, now)
+            wake.append(now + ACK_DEADLINE)
+            yield Unsubscribe(connection, claim.atom)
+
+
+def _ask_for_seconds(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
     for entry in venue.attention.values():
         second = entry.second
         if second is None or second.stage is not Stage.WAITING or not second.connection.ready:
@@ -94,10 +109,9 @@ def _ask_for_seconds(venue: Venue, now: float, wake: list[float]) -> Iterator[Ef
         if entry.wire_key in second.connection.claims:
             # It was there a moment ago: a late frame must not pass for its proof. What becomes of the claim is looked at when that is due.
             continue
-        if messages.free(now, keep=messages.reserve) <= 0:
-            wake.append(messages.free_at(now, keep=messages.reserve))
+        if not _may_write(venue, now, wake):
             return
-        messages.record(now)
+        venue.origin.messages.record(now)
         # From here on, because the snapshot that comes with it is of a moment after this one.
         venue.remember(entry)
         sides.asked(entry, second, now)
@@ -107,7 +121,6 @@ def _ask_for_seconds(venue: Venue, now: float, wake: list[float]) -> Iterator[Ef
 
 def _probe(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
     """Yield once more the subscribe of what is silent: the venue's answer says whether it still has it."""
-    messages = venue.origin.messages
     count = 0
     for entry in venue.attention.values():
         claim = repairing.to_be_probed(entry)
@@ -118,10 +131,9 @@ def _probe(venue: Venue, now: float, wake: list[float]) -> Iterator[Effect]:
             wake.append(now + 1.0)
             return
         count += 1
-        if messages.free(now, keep=messages.reserve) <= 0:
-            wake.append(messages.free_at(now, keep=messages.reserve))
+        if not _may_write(venue, now, wake):
             return
-        messages.record(now)
+        venue.origin.messages.record(now)
         repairing.probed(entry, claim, now)
         wake.append(now + ACK_DEADLINE)
         assert entry.connection is not None  # noqa: S101 - a claim stands on a connection
@@ -143,6 +155,12 @@ def _known_users(venue: Venue) -> set[str]:
         for connection in other.connections
         for user in connection.held_users
     }
+
+
+def _is_asked_there(entry: Entry) -> bool:
+    """Whether a subscribe was written on its present socket before, and not ended since."""
+    claim = None if entry.connection is None else entry.connection.claim_of(entry.key)
+    return claim is not None and claim.phase in {Phase.ASKED, Phase.HELD}
 
 
 def _begin_subscribing(entry: Entry, now: float, *, introduces: bool) -> None:

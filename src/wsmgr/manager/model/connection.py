@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from wsmgr.manager.model.continuity import Interruption
 from wsmgr.manager.model.merging import Trial
 from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_type import Atom
@@ -119,6 +120,19 @@ class Stage(Enum):
     """It delivers beside the primary side."""
 
 
+@frozen
+class Beginning:
+    """When a second side was acknowledged.
+
+    Attributes:
+        wall: In unix seconds.
+        monotonic: The same on the monotonic clock.
+    """
+
+    wall: float
+    monotonic: float
+
+
 @define(eq=False)
 class Second:
     """The second side of a subscription (`sides`).
@@ -130,6 +144,7 @@ class Second:
         stage: How far it has come.
         deadline: When its answer, its proof or the judgement of its trial is due (monotonic); None while nothing is.
         trial: What it sent while on trial, compared with what the primary sent; None otherwise.
+        began: When its trial began; None before.
         behind: How many frames the primary side has brought since this one, joined, brought one.
         behind_since: When it brought one last (monotonic), or joined; None before.
     """
@@ -140,7 +155,7 @@ class Second:
     stage: Stage = Stage.WAITING
     deadline: float | None = None
     trial: Trial | None = field(default=None, repr=False)
-
+    began: Beginning | None = None
     behind: int = 0
     behind_since: float | None = None
 
@@ -163,6 +178,23 @@ class Second:
     def joined(self) -> bool:
         """Whether it delivers beside the primary side."""
         return self.stage is Stage.JOINED
+
+
+@frozen
+class Handover:
+    """What is not proved yet of the side that a subscription had alone before (`handover`).
+
+    Attributes:
+        entry: The subscription.
+        known: Its last proof before, as the interruption that it would be.
+        began: When its other side began.
+        proved_by: What the old socket brings after this was sent after that beginning (monotonic).
+    """
+
+    entry: Entry
+    known: Interruption
+    began: Beginning
+    proved_by: float
 
 
 @define(eq=False)
@@ -203,6 +235,7 @@ class Connection:
         last_inbound_monotonic: The same on the monotonic clock.
         members: The subscriptions that are placed on it, by wire key: no two share one (DESIGN section 6).
         seconds: The subscriptions that have their second side here, by wire key.
+        handovers: What subscriptions that went on elsewhere, or have a second side, still need to be proved here, by wire key.
         users: How many of the members name each user.
         privates: How many of them tell about an account.
         routes: The subscriptions whose frames may come on it, by wire key.
@@ -243,6 +276,7 @@ class Connection:
     last_inbound_monotonic: float | None = None
     members: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
     seconds: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
+    handovers: dict[str, Handover] = field(factory=dict[str, Handover], repr=False)
     users: dict[str, int] = field(factory=dict[str, int])
     privates: int = 0
     routes: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
@@ -323,6 +357,14 @@ class Connection:
         self._leave(claim)
         claim.phase = phase
         self._enter(claim)
+
+    def end_claim(self, key: str) -> None:
+        """Have what was asked for under a subscription key ended, where the venue was asked for it."""
+        claim = self._claims_by_key.get(key)
+        if claim is not None and claim.phase in {Phase.ASKED, Phase.HELD}:
+            self.set_phase(claim, Phase.ENDING)
+            claim.deadline = None
+            claim.attempts = 0
 
     def drop_claim(self, wire_key: str) -> None:
         """Forget the claim of a wire key, where there is one."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import progress, sides
+from wsmgr.manager.model import handover, progress, trials
 from wsmgr.manager.model.connection import Stage
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.filling import finish
@@ -157,13 +157,13 @@ class Dispatcher:
         entry = self._connection.seconds.get(frame.wire_key)
         if entry is None or entry.second is None or entry.second.stage is Stage.WAITING:
             # Before it was asked for here, such a frame is another stream's.
-            self._unrouted(frame.wire_key, raw)
+            self._left_behind(frame, raw, wall)
             return None
         now = self._monotonic()
         if entry.type.merge is Merge.NONE or not entry.delivers:
-            sides.proved(self._registry, entry, now=now, wall=wall)
+            trials.proved(self._registry, entry, now=now, wall=wall)
             return entry
-        sides.hold(self._registry, entry, frame, raw, now=now, wall=wall)
+        trials.hold(self._registry, entry, frame, raw, now=now, wall=wall)
         return None
 
     def _merged(self, entry: Entry, merger: Merger, frame: Data, raw: bytes, wall: float) -> None:
@@ -216,7 +216,7 @@ class Dispatcher:
         elif second.trial is not None:
             second.trial.primary(raw, frame.venue_time)
             if second.trial.matched:
-                sides.join(self._registry, entry, now=self._monotonic())
+                trials.join(self._registry, entry, now=self._monotonic())
 
     def _numbered(self, entry: Entry, frame: Data, raw: bytes, wall: float) -> None:
         """Compare a frame's number with the one before: what lies between is missing."""
@@ -229,6 +229,15 @@ class Dispatcher:
         if entry.merger is not None:
             # What is missing is looked into from here on, and this frame is not among it.
             entry.merger.remember(raw, frame.venue_time)
+
+    def _left_behind(self, frame: Data, raw: bytes, wall: float) -> None:
+        """Take a frame of a side that its subscription has left, as long as that is listened to; else nobody wants it."""
+        left = self._connection.handovers.get(frame.wire_key)
+        if left is None or not handover.take(left, self._connection, frame, raw, wall):
+            self._unrouted(frame.wire_key, raw)
+            return
+        for buffer in left.entry.buffers:
+            buffer.wake()
 
     def _unrouted(self, wire_key: str, raw: bytes) -> None:
         if wire_key in self._connection.claims:

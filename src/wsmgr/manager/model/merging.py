@@ -27,7 +27,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from attrs import define, field
+from attrs import define, field, frozen
 
 from wsmgr.manager.model.subscription_type import Merge
 
@@ -220,6 +220,21 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     venue_time: float | None
     wall: float
     snapshot: bool
+
+
+@frozen
+class Orphans:
+    """Frames of a second side on trial whose socket was lost.
+
+    Attributes:
+        connection: The id of its connection.
+        frames: The frames, in the order in which they came.
+        due_at: When the primary side has had the time to bring them too (monotonic).
+    """
+
+    connection: str
+    frames: list[Held]
+    due_at: float
 
 
 @define(eq=False)

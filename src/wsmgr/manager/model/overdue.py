@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import progress, repairing, sides
+from wsmgr.manager.model import progress, repairing, sides, trials
 from wsmgr.manager.model.connection import ACK_DEADLINE, Phase
 from wsmgr.manager.model.effects import Recycle
 from wsmgr.manager.model.fact import Fact
@@ -27,6 +27,7 @@ def expire(registry: Registry, venue: Venue, now: float, wall: float, wake: list
         if effect is not None:
             recycled.setdefault(effect.connection.id, effect)
         _expire_second(registry, entry, now, wall, wake)
+        _expire_orphans(registry, entry, now, wall, wake)
         _expire_memory(venue, entry, now, wake)
     for connection in venue.connections:
         for claim in list(connection.unsettled.values()):
@@ -80,9 +81,18 @@ def _expire_second(registry: Registry, entry: Entry, now: float, wall: float, wa
     if second.deadline > now:
         wake.append(second.deadline)
     elif second.trial is not None:
-        sides.settle(registry, entry, now=now, wall=wall)
+        trials.settle(registry, entry, now=now, wall=wall)
     else:
         sides.take_back(registry, entry, why=f"no proof on {second.connection.id} in time", now=now)
+
+
+def _expire_orphans(registry: Registry, entry: Entry, now: float, wall: float, wake: list[float]) -> None:
+    if entry.orphans is None:
+        return
+    if entry.orphans.due_at > now:
+        wake.append(entry.orphans.due_at)
+    else:
+        trials.settle_orphans(registry, entry, entry.orphans, now=now, wall=wall)
 
 
 def _expire_memory(venue: Venue, entry: Entry, now: float, wake: list[float]) -> None:

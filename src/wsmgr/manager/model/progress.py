@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import repairing, sides
+from wsmgr.manager.model import handover, repairing, sides, trials
 from wsmgr.manager.model.connection import (
     QUARANTINE,
     Claim,
@@ -86,9 +86,10 @@ def lost(
     )
     for entry in tuple(connection.seconds.values()):
         # Where it goes next is the dialler's matter, and so is when.
-        sides.take_back(registry, entry, why=f"{connection.id} was lost: {reason}", now=now, pause=0.0)
+        trials.lost_second(registry, entry, why=f"{connection.id} was lost: {reason}", now=now)
+    handover.lost(registry, connection, interruption, now=now)
     for entry in tuple(connection.members.values()):
-        if entry.delivers and sides.lost_primary(registry, entry, interruption, now=now, wall=wall):
+        if entry.delivers and trials.lost_primary(registry, entry, interruption, now=now, wall=wall):
             continue
         sides.take_back(registry, entry, why=f"{connection.id} was lost: {reason}", now=now)
         _interrupt(registry, entry, interruption, now)
@@ -174,7 +175,7 @@ def _second_acknowledged(
     if second.stage is not Stage.ASKED:
         return
     if entry.type.first_proof is FirstProof.ACK:
-        sides.proved(registry, entry, now=now, wall=wall)
+        trials.proved(registry, entry, now=now, wall=wall)
     else:
         second.deadline = now + PROOF_DEADLINE
 
@@ -189,6 +190,7 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
     claim.superseded = min(claim.superseded, claim.unanswered)
     if claim.phase is Phase.ENDING and not claim.unanswered and claim.deadline is not None:
         connection.set_phase(claim, Phase.GONE)
+        connection.handovers.pop(claim.atom.wire_key, None)
         claim.introduces = False
         claim.deadline = None
         claim.free_at = now + QUARANTINE

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from wsmgr.manager.model import repairing, requests
+from wsmgr.manager.model import handover, repairing, requests
 from wsmgr.manager.model.asking import ask, ordered
 from wsmgr.manager.model.connection import Connection
 from wsmgr.manager.model.effects import CloseConnection, Effect, OpenConnection
@@ -240,11 +240,13 @@ def _close_empty(registry: Registry, venue: Venue, now: float, wake: list[float]
 
 
 def _empty_until(venue: Venue, connection: Connection) -> float:
-    """Return until when an empty connection stays: for the next subscription or request, or for its parking."""
+    """Return until when an empty connection stays: for the next subscription or request, for a handover, or for its parking."""
     assert connection.empty_since is not None  # noqa: S101 - the caller has checked it
     if not connection.usable:
         return connection.empty_since + PARKED_LINGER
     used = venue.requests.used_until(connection)
+    if connection.handovers:
+        used = max(used, connection.empty_since + handover.PATIENCE)
     if connection.leaving:
         return max(connection.empty_since, used)
     if requests.first_connection(venue) is connection:

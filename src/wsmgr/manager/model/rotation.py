@@ -163,11 +163,12 @@ def _has_room(venue: Venue, now: float) -> bool:
 
 
 def _is_busy(venue: Venue) -> bool:
-    """Whether the place that is kept free is taken: by another rotation, or by a connection that says goodbye."""
+    """Whether the place that is kept free is taken: by another rotation, or by a connection that says goodbye, or will."""
     return any(
         each.closing
         or any(
-            connection.rotation is not None and connection.rotation.replacement is not None
+            (connection.rotation is not None and connection.rotation.replacement is not None)
+            or (connection.leaving and connection.empty)
             for connection in each.connections
         )
         for each in venue.origin.venues

@@ -22,7 +22,7 @@ from wsmgr.manager.model.continuity import Event, Gap, Interruption
 from wsmgr.manager.model.delivery import Buffer
 from wsmgr.manager.model.errors import WsmgrError
 from wsmgr.manager.model.joining import Log
-from wsmgr.manager.model.merging import Merger
+from wsmgr.manager.model.merging import Merger, Orphans
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.metrics import Counters
 from wsmgr.manager.model.recent import Recent
@@ -122,6 +122,7 @@ class Entry:
         subscribed_at: When it was first wanted, in unix seconds.
         connection: Where it is placed, or None.
         second: Its second side, on another connection, or None.
+        orphans: What a second side on trial had brought when its socket was lost, until that is looked into; or None.
         second_due: When a second side that is wanted is tried next (monotonic).
         redundancy: On how many sockets who keeps it wants it: 1 or 2.
         avoid: The id of the connection on which it is not to be placed again, or None.
@@ -179,6 +180,7 @@ class Entry:
     was_live: bool = False
     connection: Connection | None = field(default=None, repr=False)
     second: Second | None = field(default=None, repr=False)
+    orphans: Orphans | None = field(default=None, repr=False)
     second_due: float = 0.0
     redundancy: int = 1
     avoid: str | None = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from wsmgr.actors import Actor, ActorRef, Continue, Crash, ExitReason, MailboxPolicy, Stop, Timer
-from wsmgr.manager.model import progress, rotation
+from wsmgr.manager.model import handover, progress, rotation
 from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import Buffer, Policy
@@ -161,8 +161,7 @@ class Session(Actor[Any]):
             case Timer(message=_KeepAlive()):
                 return await self._keep_alive()
             case Timer(message=_Tick()):
-                self._tick()
-                return None
+                return await self._tick()
             case Timer(message=_Probe()):
                 return await self._probe()
             case _:
@@ -179,6 +178,7 @@ class Session(Actor[Any]):
             async with self._context.connect(dial, self._on_batch) as socket:
                 self._open(socket)
                 closed = await socket.wait_closed()
+                handover.heard(self._connection, socket.last_inbound_at)
         except DialError as error:
             raise ConnectionLostError(str(error), dial=error) from error
         raise _end_of(closed)
@@ -320,13 +320,22 @@ class Session(Actor[Any]):
         )
         return Stop(Crash(ConnectionLostError(silent)))
 
-    def _tick(self) -> None:
+    async def _tick(self) -> Stop | None:
         if self._socket is not None:
             self._connection.rtt = self._socket.rtt
         if self._blocked_ticks is not None and self._context.registry.pulse.may_judge(
             self._context.clock.monotonic()
         ):
             self._count_blocked()
+        return await self._prove_handovers()
+
+    async def _prove_handovers(self) -> Stop | None:
+        """Ask for a byte, where a stream went on elsewhere and it is not known yet that this socket was well until then."""
+        if self._socket is None or not self._connection.handovers:
+            return None
+        if handover.heard(self._connection, self._socket.last_inbound_at):
+            self._context.look(self._venue.model.name)
+        return await self._ping() if self._connection.handovers else None
 
     def _count_blocked(self) -> None:
         """While reading is paused nothing is judged; a consumer that blocks for too long is failed, and reading goes on."""

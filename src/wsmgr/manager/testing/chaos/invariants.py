@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from wsmgr.manager.model.handover import UNPROVED
 from wsmgr.manager.store.rows import EventRow, GapRow
 from wsmgr.manager.testing.chaos.faults import Fault
 from wsmgr.manager.testing.chaos.program import Program
@@ -40,6 +41,8 @@ THRESHOLDS = {"allMids": 5.0, "l2Book": 15.0, "activeAssetCtx": 5.0}
 PROBED_WITHIN = 600.0
 """Seconds of silence after which the venue is asked whether it still has a stream without a cadence."""
 REPAIRED_WITHIN = 2.0
+HANDED_OVER_WITHIN = 4.0
+"""Seconds after which a well socket has proved that it was whole when another one went on: the trial, a tick, a ping."""
 
 
 @frozen
@@ -163,7 +166,8 @@ def every_gap_has_a_cause(evidence: Evidence) -> Iterator[Complaint]:
     for row in evidence.gaps:
         wishes = by_id[row.subscription_id]
         began, ended = _period(row)
-        if not wishes or _is_a_seam(wishes[0], row) or _cause(wishes, began, ended, evidence):
+        lost_by = ended + HANDED_OVER_WITHIN * row.reason.startswith(UNPROVED)
+        if not wishes or _is_a_seam(wishes[0], row) or _cause(wishes, began, lost_by, evidence):
             continue
         yield Complaint(
             "no gap without a cause",

@@ -1,0 +1,92 @@
+"""Handover: a second side went on from a primary one while both were quiet.
+
+The second side brings all that the venue sends from its acknowledgement on. What came before it the primary one has brought, if its socket was
+well until then. Nothing has proved that when a trial ends in silence: the socket may have been half open. So the primary side is listened to until
+it is proved, by the acknowledgement of its end or by any byte that the socket brings later (it is pinged for one). Where its socket ends before, the
+time between its last byte and the second side's beginning is a gap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from wsmgr.manager.model.connection import Handover
+from wsmgr.manager.model.gaps import admit_gap, since_last_proof
+from wsmgr.manager.model.judging import LATENESS
+from wsmgr.manager.model.publishing import publish
+from wsmgr.manager.model.subscription import State
+
+if TYPE_CHECKING:
+    from wsmgr.manager.model.connection import Connection, Second
+    from wsmgr.manager.model.continuity import Interruption
+    from wsmgr.manager.model.frame import Data
+    from wsmgr.manager.model.registry import Registry
+    from wsmgr.manager.model.subscription import Entry
+
+PATIENCE = 15.0
+"""Seconds for which an empty connection stays for the proof: longer than it takes to find a half-open socket."""
+
+UNPROVED = "not proved whole when another socket went on"
+"""How the reason of such a gap begins."""
+
+
+def begin(entry: Entry, old: Connection, second: Second, *, now: float, wall: float) -> None:
+    """Listen on to the side that a subscription had alone until its second one was acknowledged."""
+    assert second.began is not None  # noqa: S101 - its trial has begun
+    lateness = max(LATENESS, 2.0 * (old.rtt or 0.0))
+    old.handovers[entry.wire_key] = Handover(
+        entry=entry,
+        known=since_last_proof(entry, f"{old.id} was left", now=now, wall=wall),
+        began=second.began,
+        proved_by=second.began.monotonic + lateness,
+    )
+
+
+def heard(connection: Connection, at: float) -> bool:
+    """Note that a byte came on a connection's socket, at `at` (monotonic); returns whether that has proved anything."""
+    proved = [wire_key for wire_key, each in connection.handovers.items() if each.proved_by <= at]
+    for wire_key in proved:
+        del connection.handovers[wire_key]
+    return bool(proved)
+
+
+def take(handover: Handover, connection: Connection, frame: Data, raw: bytes, wall: float) -> bool:
+    """Deliver what is new in a frame that the old side brings late; returns whether it could be judged."""
+    entry = handover.entry
+    if entry.state is not State.LIVE or entry.merger is None:
+        return False
+    verdict = entry.merger.take(raw, frame.venue_time)
+    if verdict.fresh:
+        publish(entry, raw, connection=connection.id, wall=wall, venue_time=frame.venue_time, verdict=verdict)
+    else:
+        entry.counters.duplicates += verdict.duplicates
+    return True
+
+
+def lost(registry: Registry, connection: Connection, interruption: Interruption, *, now: float) -> None:
+    """Admit what a socket may have withheld before other sides began, now that it is gone.
+
+    Args:
+        registry: The registry.
+        connection: The connection that was lost.
+        interruption: How; it begins with the last byte.
+        now: The monotonic time.
+    """
+    if interruption.since_monotonic is not None:
+        heard(connection, interruption.since_monotonic)
+    handovers = list(connection.handovers.values())
+    connection.handovers.clear()
+    for each in handovers:
+        if each.entry.state is State.CLOSED:
+            continue
+        since = max(each.known.since, interruption.since)
+        hole = evolve(
+            each.known,
+            since=since,
+            since_monotonic=None,
+            reason=f"{UNPROVED}: {interruption.reason}",
+        )
+        admit_gap(registry, each.entry, hole, now=now, wall=max(since, each.began.wall))
+        registry.venues[each.entry.venue].attention[each.entry.id] = each.entry
