@@ -20,7 +20,7 @@ from wsmgr.manager.model.connection import Beginning, Phase, Purpose, Second, St
 from wsmgr.manager.model.continuity import Interruption, Resumed
 from wsmgr.manager.model.gaps import admit_gap, since_last_proof
 from wsmgr.manager.model.judging import LATENESS, Finding, judge, window
-from wsmgr.manager.model.merging import Orphans, Overlap, Trial
+from wsmgr.manager.model.merging import Orphans, Trial
 from wsmgr.manager.model.publishing import publish
 from wsmgr.manager.model.repair import Repair
 from wsmgr.manager.model.sides import fact, name_of, stir, take_back, take_over
@@ -96,7 +96,7 @@ def settle(registry: Registry, entry: Entry, *, now: float, wall: float) -> None
         case Finding.CONTINUES:
             primary = entry.connection
             join(registry, entry, now=now)
-            if primary is not None and overlap is Overlap.QUIET:
+            if primary is not None:
                 handover.begin(entry, primary, second, now=now, wall=wall)
         case Finding.UNDECIDED:
             second.deadline = now + LATENESS
