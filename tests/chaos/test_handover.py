@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import pytest
@@ -64,7 +64,9 @@ def test_a_quiet_stream_that_leaves_a_half_open_socket_admits_what_that_withheld
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("redundancy", [1, 2])
-def test_a_quiet_stream_that_leaves_a_well_socket_admits_nothing(backend: str, redundancy: int) -> None:
+def test_a_quiet_stream_that_leaves_a_well_socket_admits_nothing(
+    backend: str, redundancy: Literal[1, 2]
+) -> None:
     """The answer to its end, or to a ping, proves the old socket; losing that afterwards is no gap of this kind."""
 
     async def run() -> None:
