@@ -11,22 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsmgr.manager.model.continuity import Healed
+    from wsmgr.manager.model.items import Item
     from wsmgr.manager.model.registry import Registry
     from wsmgr.manager.model.subscription import Entry
 
 
-def fill(entry: Entry, frames: Sequence[bytes], *, wall: float) -> None:
+def fill(entry: Entry, frames: Sequence[bytes], items: Sequence[Item], *, wall: float) -> None:
     """Publish what was missed, marked as healed, and remember it as delivered.
 
     Args:
         entry: The subscription; it may be interrupted again.
         frames: Frames of the stream in the venue's format, in the order in which they are to be delivered.
+        items: The items in them.
         wall: Now, in unix seconds.
     """
     connection = "" if entry.connection is None else entry.connection.id
+    if entry.merger is not None:
+        entry.merger.remember_keys(item.key for item in items)
     for frame in frames:
-        if entry.merger is not None:
-            entry.merger.remember(frame)
         publish(entry, frame, connection=connection, wall=wall, healed=True)
     for buffer in entry.buffers:
         buffer.wake()

@@ -139,11 +139,15 @@ class Merger:
     def remember(self, raw: bytes, venue_time: float | None = None) -> list[Hashable]:
         """Remember a frame that was delivered; returns its keys. One that cannot be read has none."""
         keys = self.keys(raw, venue_time)
-        for key in keys:
-            self._seen.add(key)
+        self.remember_keys(keys)
         if venue_time is not None and not self._newest - FAR < venue_time <= self._newest:
             self._newest = venue_time
         return keys
+
+    def remember_keys(self, keys: Iterable[Hashable]) -> None:
+        """Remember what was delivered by its keys."""
+        for key in keys:
+            self._seen.add(key)
 
     def knows(self, raw: bytes, venue_time: float | None) -> bool:
         """Return whether anything of a frame was delivered already."""

@@ -143,8 +143,8 @@ def dialer_spec(context: Context, origin: OriginContext) -> ChildSpec:
 def _healer(context: Context, venue: VenueContext) -> Healer:
     clock = context.clock
 
-    def deliver(entry: Entry, frames: Sequence[bytes], items: Sequence[Item]) -> None:  # noqa: ARG001 - the healer names it
-        fill(entry, frames, wall=clock.wall())
+    def deliver(entry: Entry, frames: Sequence[bytes], items: Sequence[Item]) -> None:
+        fill(entry, frames, items, wall=clock.wall())
 
     def done(entry: Entry, found: Sequence[Healed]) -> None:
         finish(context.registry, entry, found, actor="healer", now=clock.monotonic())
