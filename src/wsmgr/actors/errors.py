@@ -29,6 +29,9 @@
         ├── MaxChildrenError         a dynamic or task supervisor is full
         ├── SupervisorGaveUpError    the root's restart budget is used up
         └── SupervisorKilledError    the root was killed
+
+All of them can be pickled, so they come through a pool of processes as they are, but for one thing: a reference means
+nothing in another process, and is None there.
 """
 
 from __future__ import annotations
@@ -43,6 +46,13 @@ if TYPE_CHECKING:
 
 class ActorError(Exception):
     """The base of everything that this package raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how it is made again: with what it holds, not by its `__init__`, which makes the text out of other arguments."""
+        state = {"args": self.args, **vars(self)}
+        if "ref" in state:
+            state["ref"] = None
+        return type(self).__new__, (type(self),), state
 
 
 class CallError(ActorError):

@@ -8,7 +8,7 @@
     │   ├── UnknownVenueError     no such venue
     │   ├── ParameterError        a parameter is missing, unknown or malformed
     │   └── ConfigurationError    the configuration contradicts itself
-    ├── NotFoundError             no subscription with this id
+    ├── NotFoundError             no subscription, or no connection, with this id
     ├── RejectedError             the venue refused the subscription; carries its words (exit code 4)
     ├── QuotaError                a venue's quota is used up; nothing was sent (exit code 4)
     ├── RequestRefusedError       the venue refused a request; carries its words (exit code 4)
@@ -23,12 +23,12 @@
     ├── ManagerClosedError        the manager is not running
     └── StateDirectoryError       the state directory is held by another manager, or cannot be used
 
-Every error says what happened, to which named thing, and what to do about it.
+Every error says what happened, to which named thing, and what to do about it. All of them can be pickled.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,10 @@ SHOWN = 5
 
 class WsmgrError(Exception):
     """The root of everything that `wsmgr.manager` raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how it is made again: with what it holds, not by its `__init__`, which takes other arguments than the text."""
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class UsageError(WsmgrError, ValueError):
@@ -76,6 +80,7 @@ class NotFoundError(WsmgrError, LookupError):
         command = "list" if what == "subscription" else "connections"
         super().__init__(f"no {what} with the id {wanted_id!r}; `wsmgr {command}` shows the ids")
         self.wanted_id = wanted_id
+        self.what = what
 
 
 class RejectedError(WsmgrError):
