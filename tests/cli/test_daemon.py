@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from wsmgr.cli.daemon import described
 from wsmgr.manager.daemon.process import runs
 from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions, SimulatorThread
 
@@ -38,6 +39,8 @@ LISTED = [
     "gaps",
     "dropped",
     "reconnects",
+    "redundancy",
+    "second_connection",
 ]
 CONNECTION = [
     "id",
@@ -212,3 +215,27 @@ def test_a_state_directory_that_is_in_use_is_refused_with_the_holder(
     assert 1 == outcome.code
     assert f"the process {pid}" in outcome.err
     assert (daemon / "wsmgr.db").exists()
+
+
+def test_status_says_that_nothing_can_be_written_and_since_when() -> None:
+    """And how much waits in the consumers' buffers."""
+    document: dict[str, Any] = {
+        "status": "ok",
+        "pid": 42,
+        "state_dir": "/s",
+        "socket": "/s/wsmgr.sock",
+        "version": "1",
+        "backend": "trio",
+        "uptime_seconds": 3.0,
+        **dict.fromkeys(("subscriptions", "connections", "consumers"), 1),
+        "buffers": {"bytes": 12_300, "limit": 268_435_456},
+        "store": {"trouble": None, "since": None},
+        "venues": {},
+    }
+    well = described(document)
+    document["store"] = {"trouble": "the disk is full; make space", "since": "2026-03-01T12:00:00.5Z"}
+    ill = described(document)
+    assert "buffered:      12.3 kB of 268.4 MB" in well.splitlines()
+    assert {"store:         in memory only since 2026-03-01T12:00:00Z: the disk is full; make space"} == set(
+        ill.splitlines()
+    ) - set(well.splitlines())

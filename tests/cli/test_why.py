@@ -49,7 +49,16 @@ def stopped(state_dir: Path) -> Path:
     changes: list[Change] = [
         PutSubscription(row("aaa", "trades", {"coin": "BTC"})),
         PutMetrics((MetricsRow(subscription_id="aaa", message_count=42, gap_count=2),)),
-        AddGap(GapRow(id=1, subscription_id="aaa", started_at=1_002.0, reason="reset", **proved)),
+        AddGap(
+            GapRow(
+                id=1,
+                subscription_id="aaa",
+                connection="hyperliquid-1",
+                started_at=1_002.0,
+                reason="reset",
+                **proved,
+            )
+        ),
         AddGap(
             GapRow(
                 id=2, subscription_id="aaa", started_at=1_006.0, reason="timed out", open_because="no history"
@@ -57,6 +66,8 @@ def stopped(state_dir: Path) -> Path:
         ),
         AddEvent(EventRow(at=1_003.0, kind="stale", level="warning", subscription_id="aaa")),
         AddEvent(EventRow(at=1_005.0, kind="lost", subscription_id="bbb")),
+        AddEvent(EventRow(at=1_002.5, kind="connection_lost", level="info", connection="hyperliquid-1")),
+        AddEvent(EventRow(at=1_002.5, kind="connection_lost", level="info", connection="hyperliquid-2")),
     ]
     with database.transaction():
         apply(database, changes)
@@ -121,7 +132,9 @@ def test_why_without_a_daemon_says_what_the_last_one_knew(stopped: Path, cli: Cl
     assert "unproved_gaps=1" in text
     assert "it comes back with the next `wsmgr daemon start`" in text
     assert all(words in text for words in ("filled", "no history", "stale"))
-    assert ["stale"] == [event["kind"] for event in document["history"]]
+    assert [("connection_lost", "hyperliquid-1"), ("stale", None)] == [
+        (event["kind"], event["connection"]) for event in document["history"]
+    ]
     assert ("stopped", True) == (document["state"], "as_of" in document)
 
 
@@ -151,7 +164,7 @@ def test_events_are_filtered_without_a_daemon(stopped: Path, cli: Cli) -> None:
     def kinds(*arguments: str) -> list[str]:
         return [event["kind"] for event in cli("events", *arguments, "--json", state_dir=stopped).document]
 
-    assert ["lost", "stale"] == kinds()
+    assert ["connection_lost", "connection_lost", "lost", "stale"] == kinds()
     assert ["stale"] == kinds("aaa") == kinds("--kind", "stale") == kinds("--level", "warning")
     assert [] == kinds("--level", "error")
 

@@ -17,6 +17,7 @@ import pytest
 from anyio import to_thread
 
 from wsmgr.actors import Killed
+from wsmgr.manager.daemon.health import Pulse, StoreHealth
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.errors import StateDirectoryError
 from wsmgr.manager.model.fact import Fact
@@ -232,6 +233,10 @@ async def check_outage_and_healing(
     with wrong:
         degraded = await found.until("store_degraded")
         assert ("error", fault) == (degraded.level, degraded.detail["fault"])
+        told = Pulse(found.manager.engine).health().store
+        assert f"{degraded.detail['why']}; {degraded.detail['advice']}" == told.trouble
+        assert told.since is not None
+        assert abs(degraded.at - told.since.timestamp()) < 1.0
         assert degraded.detail["advice"]
         await found.interrupt()
         with anyio.fail_after(5):
@@ -244,6 +249,7 @@ async def check_outage_and_healing(
         assert [] == await found.events("loop_blocked")
     healed = await found.until("store_healed")
     assert healed.detail["seconds"] > 0
+    assert StoreHealth(trouble=None, since=None) == Pulse(found.manager.engine).health().store
     assert (0, 0) == (healed.detail["events_lost"], healed.detail["gaps_lost"])
     while "store_healed" not in (await on_disk(state_dir))[2]:
         await found.advance()
@@ -267,6 +273,23 @@ async def test_a_lock_that_is_held_for_long(simulator: SimulatorThread, state_di
     async with running(simulator, state_dir) as found:
         lock = held(state_dir / "wsmgr.db")
         await check_outage_and_healing(found, state_dir, lock, "locked", "end the program that holds")
+
+
+async def test_an_outage_in_which_the_writer_was_killed_ends_like_any_other(
+    simulator: SimulatorThread, state_dir: Path
+) -> None:
+    """The next writer goes on with it: it is told once that it began, and once that it is over."""
+    async with running(simulator, state_dir) as found:
+        with held(state_dir / "wsmgr.db"):
+            await found.until("store_degraded")
+            killed = found.manager.engine.context.writer
+            assert killed is not None
+            killed.exit(Killed())
+            await killed.monitor().wait()
+        healed = await found.until("store_healed")
+        assert healed.detail["seconds"] > 0
+        assert 1 == len(await found.events("store_degraded")) == len(await found.events("store_healed"))
+        assert None is found.manager.engine.context.store_trouble
 
 
 @needs_mount

@@ -154,7 +154,11 @@ def described(document: Mapping[str, Any]) -> str:
             "subscriptions": document["subscriptions"],
             "connections": document["connections"],
             "consumers": document["consumers"],
+            "buffered": f"{cells.size(document['buffers']['bytes'])} of {cells.size(document['buffers']['limit'])}",
         }
+        store = document["store"]
+        if store["trouble"] is not None:
+            lines["store"] = f"in memory only since {cells.clock(store['since'])}: {store['trouble']}"
         for name, venue in document["venues"].items():
             lines[name] = venue["url"] + (f", parked: {venue['error']}" if venue["error"] else "")
     return "\n".join(f"{name + ':':<15}{cells.text(value)}" for name, value in lines.items())

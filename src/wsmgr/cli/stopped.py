@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +13,14 @@ from wsmgr.manager.daemon.filters import STOPPED, EventFilter, check_state, chec
 from wsmgr.manager.model.errors import NotFoundError
 from wsmgr.manager.runtime.views import event_view, gap_view, stopped_metrics_view, stopped_view
 from wsmgr.manager.store import queries
+from wsmgr.manager.store.history import number_of
+from wsmgr.manager.store.stays import known_since, stays
 
 if TYPE_CHECKING:
     from wsmgr.manager.store.database import Database
 
 HISTORY: Final = 20
-"""How many events `why` shows."""
+"""How many events about a subscription `why` shows, and how many of its connections."""
 LEFT: Final = ("error", "last_message_at", "message_count", "gaps", "dropped", "reconnects")
 """What the last daemon knew of a subscription and that tells why it is as it is."""
 COMES_BACK: Final = "it comes back with the next `wsmgr daemon start`: it is kept"
@@ -105,9 +108,21 @@ class DatabaseSource:
             "decided_by": "caller",
             "evidence": {**evidence, "unproved_gaps": len(self.gaps(id_, unproved=True, limit=None))},
             "next": {"what": COMES_BACK if row["kept"] else DOES_NOT, "at": None},
-            "history": self.events(EventFilters(subscription=id_), limit=HISTORY),
+            "history": self._history(id_),
             "as_of": row["as_of"],
         }
+
+    def _history(self, id_: str) -> list[Row]:
+        """Return the newest events about a subscription, and those of its connections while it sat there, newest first."""
+        if self.database is None:
+            return []
+        gaps = queries.list_gaps(self.database, subscription_id=id_, limit=HISTORY)
+        own = queries.list_events(self.database, subscription_id=id_, limit=HISTORY)
+        wanted = queries.get_subscription(self.database, id_)
+        begun = -math.inf if wanted is None else wanted.subscribed_at
+        sat = stays(gaps, own, since=known_since(gaps, own, HISTORY, begun=begun))
+        beside = queries.list_events(self.database, stays=sat, limit=HISTORY)
+        return [self._dated(event_view(row)) for row in sorted((*own, *beside), key=number_of, reverse=True)]
 
     def _dated(self, view: object) -> Row:
         as_of = None if self.as_of is None else datetime.fromtimestamp(self.as_of, UTC)

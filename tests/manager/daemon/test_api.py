@@ -71,6 +71,22 @@ async def test_health_says_which_venues_at_which_urls(
     assert (200, b"ok\n") == (alive[0], alive[2])
 
 
+async def test_health_says_what_waits_in_memory_and_since_when_the_disk_fails(run_daemon: RunDaemon) -> None:
+    """A store that is degraded, and buffers that are full, are seen before they hurt."""
+    async with run_daemon(NOWHERE) as daemon:
+        well = await daemon.get("/v1/health")
+        context = daemon.manager.engine.context
+        context.store_trouble, context.store_trouble_since = "the disk is full; make space", 12.5
+        context.buffers.bytes, context.buffers.squeezed = 2 * context.buffers.limit, True
+        context.registry.recents.bytes = 7
+        ill = await daemon.get("/v1/health")
+    assert {"trouble": None, "since": None} == well["store"]
+    assert {"trouble": "the disk is full; make space", "since": "1970-01-01T00:00:12.500000Z"} == ill["store"]
+    limits = {"limit": 256 * 2**20, "replay_limit": 32 * 2**20}
+    assert {**limits, "bytes": 0, "squeezed": False, "replay_bytes": 0} == well["buffers"]
+    assert {**limits, "bytes": 512 * 2**20, "squeezed": True, "replay_bytes": 7} == ill["buffers"]
+
+
 async def test_a_subscription_is_answered_when_it_is_acknowledged(
     simulator: SimulatorThread, run_daemon: RunDaemon
 ) -> None:

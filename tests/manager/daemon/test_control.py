@@ -12,7 +12,7 @@ from tests.manager.daemon.test_api import ask_plainly, members_of
 
 from wsmgr.manager.daemon.errors import DaemonError
 from wsmgr.manager.model.continuity import Gap, Interruption
-from wsmgr.manager.model.fact import GapClosed, GapOpened
+from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.views import TypeView, WhyView
 
@@ -112,6 +112,35 @@ async def test_why_says_what_is_so_on_what_evidence_and_what_comes_next(
     assert 404 == caught.value.status
 
 
+async def test_why_shows_the_end_of_the_socket_that_made_the_gap_and_no_other_one(
+    simulator: SimulatorThread, run_daemon: RunDaemon
+) -> None:
+    """Who asks why there was a gap sees what ended its socket, beside what was decided about the stream itself."""
+    async with run_daemon(simulator.address.url) as daemon:
+        mine = await daemon.subscribe("trades", params={"coin": "BTC"}, wait="live", keep=True)
+        other = await daemon.subscribe(
+            "bbo", params={"coin": "ETH"}, connection="dedicated", wait="live", keep=True
+        )
+        context = daemon.manager.engine.context
+        for connection, reason in (
+            (mine["connection"], "no route to host"),
+            (other["connection"], "not mine"),
+        ):
+            context.note(
+                Fact(
+                    kind="connection_lost",
+                    level="warning",
+                    connection=connection,
+                    detail={"reason": reason},
+                )
+            )
+        context.note(Fact(kind="stale", level="warning", subscription_id=mine["id"]))
+        history = (await daemon.get(f"/v1/subscriptions/{mine['id']}/why"))["history"]
+    assert [("stale", None), ("connection_lost", "no route to host"), ("connected", None)] == [
+        (event["kind"], event["detail"].get("reason")) for event in history
+    ]
+
+
 async def test_why_of_what_cannot_be_dialled_says_so_and_when_it_is_tried_again(
     run_daemon: RunDaemon,
 ) -> None:
@@ -155,7 +184,15 @@ async def test_a_subscription_can_be_wanted_on_two_sockets(
             with pytest.raises(DaemonError, match=r"two sockets|choose 1 or 2") as caught:
                 await daemon.ask(daemon.client.subscribe, wish)
             assert 422 == caught.value.status
-    assert 2 == entry.redundancy
+        assert entry.second is not None
+        there = entry.second.connection.id
+        listed = await daemon.get(f"/v1/subscriptions/{row['id']}")
+        counted = {
+            each["id"]: each["subscriptions"] for each in (await daemon.get("/v1/connections"))["items"]
+        }
+    assert 2 == entry.redundancy == listed["redundancy"]
+    assert there == listed["second_connection"] != listed["connection"]
+    assert {listed["connection"]: 1, there: 1} == counted
 
 
 async def test_types_say_whether_their_frames_are_numbered(run_daemon: RunDaemon) -> None:

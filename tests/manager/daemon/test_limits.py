@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from tests.manager.daemon.conftest import PATIENCE, eventually
 from tests.manager.daemon.http_kit import answered, runner, said, unix, until
@@ -230,6 +231,66 @@ async def test_only_what_takes_a_body_is_sent_one(run_daemon: RunDaemon, method:
     assert empty.status in {404, 405}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/reconnect", 200),
+        ("POST", "/v1/connections/v-9/reconnect", 404),
+        ("POST", "/v1/nowhere", 404),
+        ("PUT", "/v1/rebalance", 405),
+        ("DELETE", "/v1/subscriptions/nobody", 400),
+    ],
+)
+async def test_who_sends_a_body_that_nobody_reads_has_the_answer_all_the_same(
+    run_daemon: RunDaemon, method: str, path: str, status: int
+) -> None:
+    """What was sent is passed over; closed with it unread, the connection would be reset, and the answer with it."""
+    size = MAX_BODY_BYTES - 1
+
+    def ask(daemon: RunningDaemon) -> list[int]:
+        with unix(daemon.path) as client:
+            statuses: list[int] = []
+            # The second one on the same connection: it is as good as new.
+            for _ in range(2):
+                client.sendall(head(method, path, content_length=size, connection="keep-alive") + b" " * size)
+                statuses.append(answered(client).status)
+            return statuses
+
+    async with run_daemon(NOWHERE) as daemon:
+        assert [status, status] == await daemon.ask(ask, daemon)
+
+
+async def test_an_answer_does_not_wait_for_a_body_that_nobody_reads(run_daemon: RunDaemon) -> None:
+    """It is there at once; its connection stays for as long as a body may take, and no longer."""
+    async with run_daemon(NOWHERE) as daemon:
+        answer = await heard(daemon, head("POST", "/v1/reconnect", content_length=100), b"{")
+    assert 200 == answer.status
+
+
+async def test_a_body_that_nobody_reads_is_passed_over_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its time, and up to its size: then its client is left."""
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT", 0.05)
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append((message["body"], message["more_body"]))
+
+    async def never() -> Any:
+        await anyio.sleep_forever()
+
+    async def endless() -> Any:
+        sizes.append(MAX_BODY_BYTES // 4)
+        return {"type": "http.request", "body": b" " * sizes[-1], "more_body": True}
+
+    sizes: list[int] = []
+    with anyio.fail_after(PATIENCE):
+        for receive in (never, endless):
+            _, answering = bodies.heard_out(receive, send)
+            await answering({"type": "http.response.body", "body": b"yes"})
+    assert [(b"yes", True), (b"", False)] * 2 == told
+    assert 5 == len(sizes)
+
+
 def test_a_listener_takes_a_quarter_of_the_descriptors_at_most() -> None:
     """Sockets to venues come first, also where a process may open few files."""
     assert Bounds(connections=384, streams=288) == bounds(384, 1_000_000)
@@ -405,9 +466,9 @@ async def test_a_connection_that_fails_is_no_other_ones_matter(
 
 
 async def test_where_no_descriptor_is_left_connections_wait_until_there_is_one(
-    run_daemon: RunDaemon, monkeypatch: pytest.MonkeyPatch
+    run_daemon: RunDaemon, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The listener neither dies nor spins."""
+    """The listener neither dies nor spins, and does not say so at each attempt."""
     monkeypatch.setattr(connections, "_NO_MORE_DELAY", 0.02)
     refused: list[int] = []
 
@@ -428,6 +489,8 @@ async def test_where_no_descriptor_is_left_connections_wait_until_there_is_one(
     async with run_daemon(NOWHERE) as daemon:
         assert "ok" == (await daemon.get("/v1/health"))["status"]
     assert 3 == len(refused)
+    logged = [record.getMessage() for record in caplog.records if record.name == "wsmgr.manager.daemon"]
+    assert ["attempts to accept a connection to the API that failed: 1 (Too many open files)"] == logged
 
 
 def test_the_page_about_security_has_the_limits() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from wsmgr.manager.daemon.errors import DaemonError
@@ -64,6 +66,12 @@ def test_what_an_error_knows_is_in_its_problem() -> None:
     assert ["why", "why"] == [
         problem_of(error("why"))["why"] for error in (RequestNotSentError, OutcomeUnknownError)
     ]
+
+
+@pytest.mark.parametrize("what", ["subscription", "connection"])
+def test_what_was_not_found_is_in_the_title(what: Literal["subscription", "connection"]) -> None:
+    """A connection that there is not is no subscription that there is not."""
+    assert f"There is no such {what}" == problem_of(NotFoundError("v-9", what=what))["title"]
 
 
 def test_a_bug_tells_nothing_of_itself() -> None:

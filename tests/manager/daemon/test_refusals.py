@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.manager.daemon.refusals import INTERVAL, Refusals
+from wsmgr.manager.daemon.refusals import Refusals
+from wsmgr.manager.model.repeats import INTERVAL
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.fact import Fact

@@ -32,6 +32,20 @@ def test_together_they_get_fair_shares_and_their_own_bounds_back_when_they_have_
     assert [MAX_BYTES] * 4 == [reader.buffer.max_bytes for reader in readers]
 
 
+def test_a_bound_of_its_own_is_never_made_wider() -> None:
+    """Neither by a share that is larger, nor when all is well again."""
+    small, large = Reader(max_bytes=100 * KIB), Reader()
+    pool = BufferPool(limit=1024 * KIB)
+    frames = messages(*["x" * (600 * KIB)] * 2)
+    for message in frames:
+        large.buffer.put(message)
+    assert pool.look([small.buffer, large.buffer])
+    assert [100 * KIB, 512 * KIB] == [small.buffer.max_bytes, large.buffer.max_bytes]
+    large.read()
+    assert pool.look([small.buffer, large.buffer])
+    assert [100 * KIB, MAX_BYTES] == [small.buffer.max_bytes, large.buffer.max_bytes]
+
+
 def test_a_share_is_never_too_small_for_a_message() -> None:
     """However many consumers there are."""
     readers = [Reader() for _ in range(100)]

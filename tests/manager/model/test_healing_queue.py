@@ -40,14 +40,16 @@ def test_a_gap_is_due_some_time_after_its_end_and_private_ones_go_first() -> Non
     assert (mine, SETTLE + 2.0) == queue.due(SETTLE + 2.0)
 
 
-def test_whoever_asks_is_woken_for_each_gap() -> None:
-    """It may sleep for as long as there is none."""
-    woken: list[int] = []
-    world, queue = World(), HealingQueue(wake=lambda: woken.append(1))
+def test_a_new_gap_stirs_the_queue() -> None:
+    """Whoever asks may sleep for as long as there is none; whoever tells it of them begins anew."""
+    world, queue = World(), HealingQueue()
     entry = world.keep(A)
-    queue.want(entry, GAP, 0.0)
-    queue.want(entry, LATER, 0.0)
-    assert 2 == len(woken)
+    stirred = [queue.stirred]
+    for gap in (GAP, LATER):
+        queue.want(entry, gap, 0.0)
+        stirred.append(queue.stirred)
+        queue.stirred = False
+    assert [False, True, True] == stirred
     assert entry.healing is not None
     assert [GAP, LATER] == [each.gap for each in entry.healing.wanted]
 

@@ -247,3 +247,36 @@ async def test_nothing_is_left_of_a_beat_that_ended() -> None:
     assert "wsmgr-watchdog" not in {thread.name for thread in threading.enumerate()}
     await anyio.sleep(60.0)
     assert machine.context.registry.pulse.may_judge(machine.context.clock.monotonic())
+
+
+async def test_a_program_that_stalls_all_day_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of its stalls is forgotten when the beat ends."""
+    monkeypatch.setattr("wsmgr.manager.model.pulse.Pulse.take_stall", lambda _: 1.5)
+    machine = Machine()
+    async with beating(machine):
+        await anyio.sleep(10 * 60.0 + 5.0)
+    facts = [fact for fact in machine.facts if fact.kind == "loop_blocked"]
+    assert 12 == len(facts)
+    assert round((10 * 60.0 + 5.0) / INTERVAL) == sum(fact.detail.get("count", 1) for fact in facts)
+    assert {("warning", "caretaker")} == {(fact.level, fact.actor) for fact in facts}
+
+
+async def test_a_healer_is_told_of_new_gaps_once_a_second_until_it_has_heard() -> None:
+    """One whose mailbox is full, or that has just died, is told again; where there is nothing new, nobody is."""
+    machine = Machine()
+    told: list[float] = []
+
+    class Deaf:
+        """Takes no message before its third."""
+
+        def cast(self, _: object) -> bool:
+            told.append(anyio.current_time())
+            return len(told) == 3
+
+    venue, other = machine.context.venues.values()
+    venue.healer = other.healer = Deaf()  # type: ignore[assignment]  # only its `cast` is used
+    venue.model.healing.stirred = True
+    async with beating(machine):
+        await anyio.sleep(10.0)
+    assert [1.0, 1.0] == [round(later - earlier, 3) for earlier, later in pairwise(told)]
+    assert not venue.model.healing.stirred

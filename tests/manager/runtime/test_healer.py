@@ -185,6 +185,7 @@ class World:
         entry, _ = self.context.registry.want(model.name, atom, wall=self.context.clock.wall())
         model.remember(entry)
         assert [] == model.healing.want(entry, gap, self.context.clock.monotonic())
+        self.context.heal()
         return entry
 
     async def until_done(self, count: int = 1) -> None:

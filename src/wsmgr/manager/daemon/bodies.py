@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import anyio
 import msgspec
@@ -16,6 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from wsmgr.manager.daemon.problem import BadRequestError, TooLargeError, TooSlowError
 from wsmgr.manager.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Send
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """A batch of a thousand orders is a tenth of it."""
@@ -55,6 +58,37 @@ async def read_body(request: Request) -> bytes:
     if scope.cancelled_caught:
         raise TooSlowError(f"the body did not come within {BODY_TIMEOUT:g} s")
     return bytes(body)
+
+
+def heard_out(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return both ways of a request such that its client is heard out before it is left.
+
+    Whoever answers need not read the body: the answer goes out, and what nobody has read of the body is passed over before the answer is
+    over. A connection that is closed with something unread is reset, and its client may lose an answer that it had not read. No more is
+    passed over than a body may have, in the time that it may take.
+    """
+    until = anyio.current_time() + BODY_TIMEOUT
+    size, whole = 0, False
+
+    async def hearing() -> Message:
+        nonlocal size, whole
+        message = await receive()
+        size += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        return message
+
+    async def answering(message: Message) -> None:
+        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if whole or not last:
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        with anyio.CancelScope(deadline=until):
+            while not whole and size <= MAX_BODY_BYTES:
+                await hearing()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return hearing, answering
 
 
 def decoded(body: bytes, decode: Callable[[bytes], Body]) -> Body:

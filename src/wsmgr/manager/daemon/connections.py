@@ -73,6 +73,23 @@ MakeApp = Callable[[Connection], "ASGIApp"]
 """Returns what serves a connection."""
 
 
+@define
+class _Seldom:
+    """Counts what is to be logged at most once a minute."""
+
+    _counted: int = 0
+    _told_at: float = -FAILURE_INTERVAL
+
+    def count(self) -> int:
+        """Count it; returns how many there were since it was logged last where it is to be logged now, else 0."""
+        self._counted += 1
+        now = anyio.current_time()
+        if now < self._told_at + FAILURE_INTERVAL:
+            return 0
+        found, self._counted, self._told_at = self._counted, 0, now
+        return found
+
+
 @define(eq=False)
 class Connections:
     """The connections of a listener.
@@ -89,8 +106,8 @@ class Connections:
     open: set[Connection] = field(init=False, factory=set[Connection])
     streams: int = field(init=False, default=0)
     _lingering: int = field(init=False, default=0)
-    _failures: int = field(init=False, default=0)
-    _failure_logged_at: float = field(init=False, default=-FAILURE_INTERVAL)
+    _failures: _Seldom = field(init=False, factory=_Seldom)
+    _refusals: _Seldom = field(init=False, factory=_Seldom)
 
     async def serve(self, listener: sockets.socket, make_app: MakeApp, closing: Closing) -> None:
         """Accept connections and serve them, until the API is ending and the last of them is gone.
@@ -139,7 +156,7 @@ class Connections:
                 except OSError as error:
                     if error.errno not in _NO_MORE:
                         raise
-                    _log.warning("no connection to the API can be accepted: %s", error.strerror)
+                    self._not_accepted(error)
                     await anyio.sleep(_NO_MORE_DELAY)
                     break
                 if len(self.open) < self.bounds.connections:
@@ -163,13 +180,18 @@ class Connections:
             self.open.discard(connection)
 
     def _failed(self, error: Exception) -> None:
-        """Log a failure, one a minute: the application's own are answered, so it is hypercorn's, and clients may cause it."""
-        self._failures += 1
-        now = anyio.current_time()
-        if now < self._failure_logged_at + FAILURE_INTERVAL:
-            return
-        _log.warning("%d connections to the API ended with an error", self._failures, exc_info=error)
-        self._failures, self._failure_logged_at = 0, now
+        """Log a failure: the application's own are answered, so it is hypercorn's, and clients may cause it."""
+        count = self._failures.count()
+        if count:
+            _log.warning("%d connections to the API ended with an error", count, exc_info=error)
+
+    def _not_accepted(self, error: OSError) -> None:
+        """Log that the system lets nobody in: that may last, and is tried again several times a second."""
+        count = self._refusals.count()
+        if count:
+            _log.warning(
+                "attempts to accept a connection to the API that failed: %d (%s)", count, error.strerror
+            )
 
     async def _turn_away(self, accepted: sockets.socket) -> None:
         """Answer 503, and close when the client has seen it: closed with its request unread, it could lose the answer.

@@ -10,6 +10,7 @@ import sniffio
 
 from wsmgr.manager.daemon.listening import url_of
 from wsmgr.manager.runtime.engine import Engine
+from wsmgr.manager.runtime.views import at
 from wsmgr.manager.version import version
 
 
@@ -19,6 +20,31 @@ class VenueHealth(msgspec.Struct, kw_only=True):
     dialect: str
     url: str
     error: str | None
+
+
+class StoreHealth(msgspec.Struct, kw_only=True):
+    """The store; `trouble` says why nothing can be written, so that all goes on in memory, or is null; `since` says since when."""
+
+    trouble: str | None
+    since: datetime | None
+
+
+class BufferHealth(msgspec.Struct, kw_only=True):
+    """What waits in memory, in bytes of frames, as it was at most a second ago.
+
+    Attributes:
+        bytes: In all consumers' buffers together.
+        limit: How much may be in them.
+        squeezed: Whether it was more, so that each has a share of the limit for now.
+        replay_bytes: What is kept beside them, for readers that return.
+        replay_limit: How much of that may be kept.
+    """
+
+    bytes: int
+    limit: int
+    squeezed: bool
+    replay_bytes: int
+    replay_limit: int
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -40,6 +66,8 @@ class Health(msgspec.Struct, kw_only=True):
     subscriptions: int
     connections: int
     consumers: int
+    store: StoreHealth
+    buffers: BufferHealth
 
 
 class Pulse:
@@ -75,4 +103,12 @@ class Pulse:
             subscriptions=len(entries),
             connections=sum(len(venue.model.connections) for venue in context.venues.values()),
             consumers=sum(len(entry.buffers) for entry in entries),
+            store=StoreHealth(trouble=context.store_trouble, since=at(context.store_trouble_since)),
+            buffers=BufferHealth(
+                bytes=context.buffers.bytes,
+                limit=context.buffers.limit,
+                squeezed=context.buffers.squeezed,
+                replay_bytes=context.registry.recents.bytes,
+                replay_limit=context.registry.recents.max_bytes,
+            ),
         )

@@ -13,6 +13,7 @@ import anyio
 from attrs import frozen
 
 from wsmgr.manager.daemon.answers import refusal
+from wsmgr.manager.daemon.bodies import heard_out
 from wsmgr.manager.daemon.problem import BUSY, problem_of_http, problem_of_refusal
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Limited:
             # hypercorn answers 403 where an upgrade to WebSocket is not accepted.
             await send({"type": "websocket.close"})
             return
+        if _has_body(scope["headers"]):
+            receive, send = heard_out(receive, send)
         complaint = _complaint(scope)
         if complaint is not None:
             await self._answer(complaint, scope, receive, send)

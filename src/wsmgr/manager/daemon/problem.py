@@ -44,7 +44,6 @@ _KINDS: tuple[tuple[type[WsmgrError], str, HTTPStatus], ...] = (
 )
 _TITLES: Mapping[str, str] = {
     "usage": "The request cannot be fulfilled as it stands",
-    "not-found": "There is no such subscription",
     "rejected": "The venue refused",
     "quota": "A quota of the venue is used up",
     "action-forbidden": "The action is not allowed",
@@ -101,7 +100,8 @@ def problem_of(error: WsmgrError) -> dict[str, Any]:
     )
     if isinstance(error, BadRequestError):
         status = error.status
-    return problem(kind, status, str(error), _TITLES[kind], _members(error))
+    title = f"There is no such {error.what}" if isinstance(error, NotFoundError) else _TITLES[kind]
+    return problem(kind, status, str(error), title, _members(error))
 
 
 def problem_of_http(status: int, detail: str) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from wsmgr.manager.model.delivery import MAX_BYTES, Buffer
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from wsmgr.manager.model.delivery import Buffer
 
 LIMIT = 256 * 2**20
 LEAST = 64 * 2**10
@@ -42,12 +42,12 @@ class BufferPool:
         if self.bytes > self.limit:
             share = max(LEAST, self.limit // len(held))
             for buffer in held:
-                buffer.max_bytes = min(MAX_BYTES, share)
+                buffer.max_bytes = min(buffer.own_max_bytes, share)
             was, self.squeezed = self.squeezed, True
             return not was
         if self.squeezed and self.bytes < self.limit // 2:
             for buffer in held:
-                buffer.max_bytes = MAX_BYTES
+                buffer.max_bytes = buffer.own_max_bytes
             self.squeezed = False
             return True
         return False

@@ -60,6 +60,7 @@ class Buffer:
         max_bytes: How many bytes of frames it holds.
 
     Attributes:
+        own_max_bytes: The bound with which it was made: `max_bytes` may be less for a while (`buffer_pool`).
         dropped: Messages that this consumer lost.
         conflated: Messages that newer ones replaced.
         failed: Whether the policy `fail` has ended it.
@@ -73,6 +74,7 @@ class Buffer:
     redundancy: int = 1
     max_messages: int = MAX_MESSAGES
     max_bytes: int = MAX_BYTES
+    own_max_bytes: int = field(init=False)
     dropped: int = field(default=0, init=False)
     conflated: int = field(default=0, init=False)
     failed: bool = field(default=False, init=False)
@@ -84,6 +86,10 @@ class Buffer:
     _hole: Gap | None = field(default=None, init=False)
     _missed: Gap | None = field(default=None, init=False)
     _untold: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Keep the bound."""
+        self.own_max_bytes = self.max_bytes
 
     def __len__(self) -> int:
         """Return how many items wait to be read."""

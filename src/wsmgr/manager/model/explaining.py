@@ -17,15 +17,25 @@ from wsmgr.manager.model.watching import threshold
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
     from wsmgr.manager.model.registry import Venue
+    from wsmgr.manager.model.repair import Repair
     from wsmgr.manager.model.subscription import Entry
 
-_STEPS: Mapping[RepairStep, str] = {
-    RepairStep.PROBE: "it alone is ended and asked for again",
-    RepairStep.RESUBSCRIBE: "it is asked for on another connection, or its connection gets a new socket",
-    RepairStep.MOVE: "it is tried again from the beginning, after a pause",
-    RepairStep.RECYCLE: "it is tried again from the beginning, after a pause",
-    RepairStep.WAIT: "the venue is asked again whether it has the subscription",
+_TRIED: Mapping[RepairStep, str] = {
+    RepairStep.PROBE: "the venue is asked whether it has the subscription",
+    RepairStep.RESUBSCRIBE: "it alone was ended, and is asked for again",
+    RepairStep.MOVE: "it goes to another connection",
+    RepairStep.RECYCLE: "its connection gets a new socket",
+    RepairStep.WAIT: "no step has helped, and it is left alone for a while",
 }
+"""What is being done in each step."""
+_FOLLOWS: Mapping[RepairStep, str] = {
+    RepairStep.PROBE: "it alone is ended and asked for again, or its connection gets a new socket",
+    RepairStep.RESUBSCRIBE: "it is asked for on another connection, or its connection gets a new socket",
+    RepairStep.MOVE: "it is left alone for a while, and then repaired from the beginning",
+    RepairStep.RECYCLE: "it is left alone for a while, and then repaired from the beginning",
+    RepairStep.WAIT: "it is repaired from the beginning: the venue is asked whether it has the subscription",
+}
+"""What is done after each step, if it does not help."""
 
 
 @frozen(kw_only=True)
@@ -97,12 +107,10 @@ def _live(entry: Entry, now: float) -> Explanation:
         summary = f"the venue acknowledged it on {where}, and nothing has come since, which may be right"
     else:
         summary = f"it delivers on {where}"
-    if entry.repair is not None:
-        summary += "; the venue is being asked whether it still has it"
     what = "the venue is asked whether it still has it, if nothing comes until then"
     if entry.type.cadence is not None:
         what = "it is called stale and repaired, if nothing comes until then"
-    return Explanation(
+    found = Explanation(
         summary=summary,
         decided_by="venue",
         evidence={
@@ -111,44 +119,75 @@ def _live(entry: Entry, now: float) -> Explanation:
         },
         next=None if due_at is None else Next(what=what, at=due_at),
     )
+    return found if entry.repair is None else _being_repaired(found, entry.repair)
 
 
 def _stale(entry: Entry, now: float) -> Explanation:
     repair = entry.repair
     silent = now - repair.since if repair is not None else entry.watch.silent(now)
-    evidence = {"silent_seconds": round(silent, 1), "cadence_seconds": entry.type.cadence}
-    summary = f"its socket ({_where(entry.connection)}) is open, and it is silent"
-    if repair is None:
-        return Explanation(summary=summary, decided_by="keeper", evidence=evidence)
-    return Explanation(
-        summary=f"{summary}: {repair.why}; being tried: {repair.step.value}",
+    found = Explanation(
+        summary=f"its socket ({_where(entry.connection)}) is open, and it is silent",
         decided_by="keeper",
-        evidence={**evidence, "rounds": repair.rounds},
-        next=Next(what=_STEPS[repair.step], at=repair.deadline),
+        evidence={"silent_seconds": round(silent, 1), "cadence_seconds": entry.type.cadence},
     )
+    return found if repair is None else _being_repaired(found, repair)
 
 
 def _asked(entry: Entry) -> Explanation:
     where, repair = _where(entry.connection), entry.repair
-    evidence: dict[str, Any] = {"attempts": entry.attempts}
     if entry.state is State.SUBSCRIBING:
         summary = f"its subscribe was written on {where}, and the venue has not answered"
         what = "it is written once more, and after three times the socket is replaced"
     else:
         summary = f"the venue acknowledged it on {where}, and its first frame has not come"
         what = "it is repaired: the venue is asked whether it has it"
+    found = Explanation(
+        summary=summary,
+        decided_by="venue",
+        evidence={"attempts": entry.attempts},
+        next=Next(what=what, at=entry.deadline),
+    )
     if repair is None:
-        coming = Next(what=what, at=entry.deadline)
-        return Explanation(summary=summary, decided_by="venue", evidence=evidence, next=coming)
-    return Explanation(
-        summary=f"{summary}; {repair.why}; being tried: {repair.step.value}",
+        return found
+    repaired = _being_repaired(found, repair)
+    # The answer has a deadline of its own, which may come before the next step.
+    answer_first = (
+        entry.state is State.SUBSCRIBING
+        and entry.deadline is not None
+        and (repair.deadline is None or entry.deadline < repair.deadline)
+    )
+    return evolve(repaired, next=found.next) if answer_first else repaired
+
+
+def _being_repaired(found: Explanation, repair: Repair) -> Explanation:
+    """Return an explanation with the repair that goes on: the keeper decides what comes next."""
+    if repair.step is RepairStep.PROBE and repair.deadline is None:
+        coming = Next(what=_TRIED[repair.step])
+    else:
+        coming = Next(what=_FOLLOWS[repair.step], at=repair.deadline)
+    return evolve(
+        found,
+        summary=f"{found.summary}; {repair.why}; {_TRIED[repair.step]}",
         decided_by="keeper",
-        evidence={**evidence, "rounds": repair.rounds},
-        next=Next(what=_STEPS[repair.step], at=repair.deadline),
+        evidence={**found.evidence, "repair": repair.step.value, "rounds": repair.rounds},
+        next=coming,
     )
 
 
 def _waiting(entry: Entry, venue: Venue, now: float) -> Explanation:
+    found = _held_up(entry, venue, now)
+    # Until it has been asked for anew, that comes next, whatever its step.
+    if entry.repair is None or venue.error is not None:
+        return found
+    by_dialer = found.decided_by == "dialer" and entry.repair.step is not RepairStep.RECYCLE
+    return evolve(
+        _being_repaired(found, entry.repair),
+        decided_by="dialer" if by_dialer else "keeper",
+        next=found.next,
+    )
+
+
+def _held_up(entry: Entry, venue: Venue, now: float) -> Explanation:
     connection, origin = entry.connection, venue.origin
     if venue.error is not None:
         again = Next(what="the caretaker starts the venue again", at=None)

@@ -9,7 +9,6 @@ Plain objects: they outlive the actor that asks, so its crash loses no gap.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
@@ -20,6 +19,8 @@ from wsmgr.manager.model.requests import first_connection
 from wsmgr.manager.model.subscription import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wsmgr.manager.model.continuity import Gap, Healed
     from wsmgr.manager.model.items import Item
     from wsmgr.manager.model.registry import Venue
@@ -28,21 +29,17 @@ PACE: Final = 2.0
 """Seconds between two queries for one origin: with a weight of 20 each, half of the 1,200 a minute that Hyperliquid allows."""
 
 
-def _nobody() -> None:
-    """Nobody waits for work."""
-
-
 @define(eq=False)
 class HealingQueue:
     """The subscriptions of one venue that have gaps to be looked into.
 
     Attributes:
         entries: They, by id.
-        wake: Called when there is a new gap.
+        stirred: Whether there is a new gap that whoever asks was not told of.
     """
 
     entries: dict[str, Entry] = field(factory=dict[str, Entry])
-    wake: Callable[[], None] = field(default=_nobody, repr=False)
+    stirred: bool = False
 
     def want(
         self,
@@ -59,7 +56,7 @@ class HealingQueue:
             entry.healing = Healing()
         left = entry.healing.add(gap, now, items=items, offset=offset, known_from=known_from)
         self.entries[entry.id] = entry
-        self.wake()
+        self.stirred = True
         return left
 
     def snapshot_came(self, entry: Entry, items: Sequence[Item], fresh: Sequence[Item]) -> list[Healed]:

@@ -7,6 +7,7 @@ some, so that no message waits for all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ from wsmgr.manager.model.clocks import Clocks
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.lag import VenueClock, sample_lag, skip_lag
 from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.runtime.stall_events import StallEvents
 from wsmgr.manager.runtime.stalls import Watchdog
 
 if TYPE_CHECKING:
@@ -59,6 +61,11 @@ class Beat:
     _each_second: Callable[[], None]
     _clocks: Clocks = field(factory=Clocks, init=False)
     _times: dict[str, _VenueTime] = field(factory=dict[str, _VenueTime], init=False)
+    _stalls: StallEvents = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Have stalls told of where everything is."""
+        self._stalls = StallEvents(self._context.note)
 
     async def keep(self, interval: float) -> None:
         """Beat every `interval` seconds until it is cancelled; then the watchdog's thread has ended too."""
@@ -79,6 +86,7 @@ class Beat:
                         await self._second(now)
         finally:
             pulse.end()
+            self._stalls.beat(math.inf)
 
     def _turn(self, watchdog: Watchdog, now: float) -> None:
         """Note what stood still, was suspended or was set."""
@@ -87,9 +95,8 @@ class Beat:
         found = watchdog.turned()
         stalled = pulse.take_stall()
         if stalled:
-            detail: dict[str, object] = {"seconds": round(stalled, 3), "where": found.where}
-            detail |= {"stack": list(found.stack)} if found.where is not None else {"why": found.why}
-            self._note("loop_blocked", "warning", detail)
+            self._stalls.take(stalled, found, now)
+        self._stalls.beat(now)
         reading = self._context.clock.read()
         if reading is None:
             return
@@ -104,6 +111,8 @@ class Beat:
     async def _second(self, now: float) -> None:
         """Look at every subscription, a portion in each turn of the loop."""
         self._each_second()
+        # Gaps that end are looked into some seconds later, so this is soon enough to tell of them.
+        self._context.heal()
         entries = list(self._context.registry.entries.values())
         for begin in range(0, len(entries), PORTION):
             if begin:

@@ -68,6 +68,7 @@ class VenueContext:
         sessions: The sessions of open sockets by connection id.
         supervisors: The supervisors of connections by connection id.
         requests: The actor that hands out requests, or None while there is none.
+        healer: The actor that asks for what gaps have swallowed, or None while there is none.
         running: The supervisor of the venue's tree, or None while it is parked.
         started_at: When that was started (monotonic), or None.
         failures: How often it gave up in a row.
@@ -88,6 +89,7 @@ class VenueContext:
     sessions: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     supervisors: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]])
     requests: ActorRef[Any] | None = None
+    healer: ActorRef[Any] | None = None
     running: ActorRef[Any] | None = None
     started_at: float | None = None
     failures: int = 0
@@ -126,6 +128,7 @@ class Context:
         consumers: The callback consumers that run, with their handles.
         threads: How many sync callbacks may run at once.
         store_trouble: Why nothing can be written to the disk, or None while it can.
+        store_trouble_since: Since when that is so (unix seconds), or None.
         buffers: The bound that all consumers' buffers have together.
         newsroom: Tells whoever follows the events of each one.
         draining: Whether the manager has been told to end: nothing new is taken.
@@ -146,6 +149,7 @@ class Context:
     consumers: dict[ActorRef[Any], Subscription] = field(factory=dict["ActorRef[Any]", "Subscription"])
     threads: CapacityLimiter = field(factory=lambda: CapacityLimiter(SYNC_CALLBACKS))
     store_trouble: str | None = None
+    store_trouble_since: float | None = None
     buffers: BufferPool = field(factory=BufferPool)
     newsroom: Newsroom = field(factory=Newsroom)
     draining: bool = False
@@ -175,6 +179,12 @@ class Context:
         context = self.venues[venue]
         if not context.look_pending and context.keeper is not None:
             context.look_pending = context.keeper.cast(LOOK)
+
+    def heal(self) -> None:
+        """Tell every venue's healer that has new gaps; one that cannot be told is told the next time."""
+        for venue in self.venues.values():
+            if venue.model.healing.stirred and venue.healer is not None:
+                venue.model.healing.stirred = not venue.healer.cast(LOOK)
 
     def serve(self, venue: VenueContext) -> None:
         """Tell a venue's requests that more may go out; where there is no connection for them, the keeper opens one."""

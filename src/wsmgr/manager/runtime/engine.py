@@ -26,7 +26,7 @@ from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
 from wsmgr.manager.runtime.reconnecting import reconnect
-from wsmgr.manager.runtime.store_client import list_events, list_gaps
+from wsmgr.manager.runtime.store_client import list_events, list_gaps, list_history
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Subscribing, Wait, Wish, choose_socket
 from wsmgr.manager.runtime.views import (
     ConnectionView,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.returning import Cursor
 
 HISTORY = 20
-"""How many events `why` shows."""
+"""How many events about a subscription `why` shows, and how many of its connections."""
 EMBEDDED = "embedded"
 """Who acts when a program calls the manager inside itself."""
 
@@ -412,7 +412,7 @@ class Engine:
             NotFoundError: There is none with this id.
         """
         entry = self.context.registry.entry(subscription_id)
-        history = await self.events(subscription_id, limit=HISTORY)
+        history = [event_view(row) for row in await list_history(self.context, entry, limit=HISTORY)]
         clock = self.context.clock
         now = clock.monotonic()
         found = explain(entry, self.context.registry.venues[entry.venue], now)

@@ -96,11 +96,10 @@ class Healer(Actor[Any]):
         self._deliver = deliver
         self._finish = finish
         self._timer: Timer | None = None
-        self._woken = False
 
     async def init(self) -> Continue:
-        """Take the queue."""
-        self._queue.wake = self._wake
+        """Be the one who is told of new gaps."""
+        self._venue.healer = self.ref
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
@@ -115,13 +114,8 @@ class Healer(Actor[Any]):
         """Ask for what has fallen due."""
         await self._look()
 
-    def _wake(self) -> None:
-        if not self._woken:
-            self._woken = self.ref.cast(LOOK)
-
     async def _look(self) -> None:
         """Ask for one page, where one is due and there is room, and see to it that the next look comes in time."""
-        self._woken = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

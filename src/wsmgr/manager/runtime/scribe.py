@@ -59,6 +59,9 @@ class Scribe(Writer):
 
     async def handle_continue(self, token: object) -> None:
         """Open the database for writing, before any message is looked at."""
+        fault, since = self._ledger.fault, self._context.store_trouble_since
+        if fault is not None and since is not None:
+            self.go_on(fault, max(0.0, self._context.clock.wall() - since))
         await super().init()
         self._ledger.offer()
 
@@ -85,6 +88,7 @@ class Scribe(Writer):
         """Tell it as a fact: in memory and in the log, where it is seen although nothing can be written."""
         if self._ledger.fault is None:
             self._lost_before = self._lost
+            self._context.store_trouble_since = self._context.clock.wall()
         self._ledger.fault = fault
         self._context.store_trouble = f"{fault.why}; {fault.advice}"
         detail = {"fault": fault.kind.value, "why": fault.why, "advice": fault.advice}
@@ -93,7 +97,7 @@ class Scribe(Writer):
     def healed(self, healed: Healed) -> None:
         """Tell it as a fact, with how long it took and what was lost."""
         self._ledger.fault = None
-        self._context.store_trouble = None
+        self._context.store_trouble = self._context.store_trouble_since = None
         events, gaps = (now - before for now, before in zip(self._lost, self._lost_before, strict=True))
         detail: dict[str, Any] = {
             "seconds": round(healed.duration, 3),

@@ -9,11 +9,13 @@ import anyio
 from wsmgr.actors import CallError, CallExitError
 from wsmgr.manager.store.committer import Commit, Read
 from wsmgr.manager.store.errors import StoreError
+from wsmgr.manager.store.history import EventsAsked, GapsAsked, number_of
+from wsmgr.manager.store.stays import known_since, stays
 
 if TYPE_CHECKING:
+    from wsmgr.manager.model.subscription import Entry
     from wsmgr.manager.runtime.context import Context
     from wsmgr.manager.store.changes import Change
-    from wsmgr.manager.store.history import EventsAsked, GapsAsked
     from wsmgr.manager.store.rows import EventRow, GapRow
 
 PATIENCE = 10.0
@@ -56,6 +58,31 @@ async def list_events(context: Context, asked: EventsAsked) -> list[EventRow]:
     """
     found: list[EventRow] = await _ask(context, asked)
     return found
+
+
+async def list_history(context: Context, entry: Entry, *, limit: int) -> list[EventRow]:
+    """Return the newest events about a subscription, and the newest of its connections while it sat there, newest first.
+
+    Args:
+        context: What the actors share.
+        entry: The subscription.
+        limit: How many of either.
+
+    Raises:
+        StoreError: The store was not there for too long.
+    """
+    own = await list_events(context, EventsAsked(subscription_id=entry.id, limit=limit))
+    gaps = await list_gaps(context, GapsAsked(subscription_id=entry.id, limit=limit))
+    places = (entry.connection, None if entry.second is None else entry.second.connection)
+    sat = stays(
+        gaps,
+        own,
+        since=known_since(gaps, own, limit, begun=entry.subscribed_at),
+        until=context.clock.wall(),
+        now=[place.id for place in places if place is not None],
+    )
+    beside = await list_events(context, EventsAsked(stays=sat, limit=limit))
+    return sorted((*own, *beside), key=number_of, reverse=True)
 
 
 async def _ask(context: Context, request: Commit | Read | GapsAsked | EventsAsked) -> Any:  # noqa: ANN401 - what the writer answers

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class SubscriptionView(msgspec.Struct, kw_only=True, rename={"connection_class": "class"}):
-    """One subscription, as `wsmgr list` shows it. `class` in JSON is `connection_class` here."""
+    """One subscription, as `wsmgr list` shows it. `class` in JSON is `connection_class` here.
+
+    `redundancy` is on how many connections it is wanted, and `second_connection` is where its second side is: for that, or because it
+    goes there from its present one.
+    """
 
     id: str
     venue: str
@@ -45,6 +49,8 @@ class SubscriptionView(msgspec.Struct, kw_only=True, rename={"connection_class":
     gaps: int = 0
     dropped: int = 0
     reconnects: int = 0
+    redundancy: int = 1
+    second_connection: str | None = None
 
 
 class StoppedSubscriptionView(SubscriptionView, kw_only=True):
@@ -220,6 +226,8 @@ def subscription_view(entry: Entry, *, now: float) -> SubscriptionView:
         gaps=counters.gaps,
         dropped=entry.dropped,
         reconnects=counters.reconnects,
+        redundancy=entry.sides_wanted,
+        second_connection=None if entry.second is None else entry.second.connection.id,
     )
 
 
@@ -242,6 +250,7 @@ def stopped_view(row: SubscriptionRow, metrics: MetricsRow | None, as_of: float 
         gaps=metrics.gap_count if metrics is not None else 0,
         dropped=metrics.dropped if metrics is not None else 0,
         reconnects=metrics.reconnects if metrics is not None else 0,
+        redundancy=row.redundancy,
         as_of=at(as_of),
     )
 

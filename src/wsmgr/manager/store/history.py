@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from wsmgr.manager.store.changes import AddEvent, AddGap, Change
 from wsmgr.manager.store.queries import PAGE, list_events, list_gaps
 from wsmgr.manager.store.rows import EventRow, GapRow
+from wsmgr.manager.store.stays import Stay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,24 +73,27 @@ class EventsAsked:
 
     Attributes:
         subscription_id: Only those about this subscription.
+        stays: Only those of these connections, in these times, about no subscription in particular; None for all.
         kind: Only those of this kind.
         before: Only those with a smaller number.
         limit: How many at most.
     """
 
     subscription_id: str | None = None
+    stays: tuple[Stay, ...] | None = None
     kind: str | None = None
     before: int | None = None
     limit: int = PAGE
 
     def of(self, database: Database) -> list[EventRow]:
         """Return what a database says."""
-        return list_events(database, **attrs.asdict(self))
+        return list_events(database, **attrs.asdict(self, recurse=False))
 
     def fits(self, row: EventRow) -> bool:
         """Whether a row is one of those that are asked for."""
         return (
             self.subscription_id in {None, row.subscription_id}
+            and (self.stays is None or any(stay.holds(row) for stay in self.stays))
             and self.kind in {None, row.kind}
             and (self.before is None or number_of(row) < self.before)
         )

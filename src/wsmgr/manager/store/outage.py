@@ -62,11 +62,15 @@ class Outage:
         """Whether a fault cannot be: the file was examined and found whole, and is said to be damaged again."""
         return self._sound and fault.kind is FaultKind.DAMAGED
 
+    def go_on(self, fault: Fault) -> None:
+        """Take what somebody else has met, and has told of."""
+        self._have_mended(fault)
+        self._told.add(fault.kind)
+
     def meet(self, fault: Fault, now: float) -> bool:
         """Take what the newest attempt met; returns whether that is to be told now."""
         self._attempts += 1
-        if fault.kind not in PASSES and (self.to_mend is None or self.to_mend.kind is not FaultKind.DAMAGED):
-            self.to_mend = fault
+        self._have_mended(fault)
         if fault.kind in self._told:
             return False
         if fault.kind is FaultKind.LOCKED and now - self.since < LOCK_PATIENCE:
@@ -84,3 +88,7 @@ class Outage:
     def heal(self, now: float) -> Healed:
         """Return how it ended."""
         return Healed(duration=now - self.since, rebuilt=self._rebuilt)
+
+    def _have_mended(self, fault: Fault) -> None:
+        if fault.kind not in PASSES and (self.to_mend is None or self.to_mend.kind is not FaultKind.DAMAGED):
+            self.to_mend = fault

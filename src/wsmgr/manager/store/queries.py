@@ -21,10 +21,11 @@ from wsmgr.manager.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wsmgr.manager.store.database import Database
     from wsmgr.manager.store.rows import RowT
+    from wsmgr.manager.store.stays import Stay
 
 PAGE = 250
 """How many rows a page holds at most."""
@@ -126,6 +127,7 @@ def list_events(
     database: Database,
     *,
     subscription_id: str | None = None,
+    stays: Sequence[Stay] | None = None,
     kind: str | None = None,
     before: int | None = None,
     limit: int | None = PAGE,
@@ -135,11 +137,16 @@ def list_events(
     Args:
         database: Where to look.
         subscription_id: Only those about this subscription.
+        stays: Only those of these connections, in these times, about no subscription in particular; None for all.
         kind: Only those of this kind.
         before: Only those with a smaller number.
         limit: How many at most; None for all.
     """
     where, values = _where(("subscription_id = ?", subscription_id), ("kind = ?", kind), ("id < ?", before))
+    if stays is not None:
+        one = "(connection = ? AND at BETWEEN ? AND ?)"
+        where += f" AND subscription_id IS NULL AND ({' OR '.join([one] * len(stays)) or '0'})"
+        values += tuple(value for stay in stays for value in (stay.connection, stay.since, stay.until))
     return _rows(database, EventRow, where, values, order_by="id DESC", limit=limit)
 
 

@@ -173,6 +173,16 @@ class Writer(Actor[Flush]):
         if len(self._backlog):
             _log.error("the writer ended, and the last counters, gaps and events were not written")
 
+    def go_on(self, fault: Fault, seconds: float) -> None:
+        """Go on with an outage in which the writer before this one ended; to be called before `init`.
+
+        Args:
+            fault: What that one met.
+            seconds: How long it has lasted.
+        """
+        self._outage = Outage(anyio.current_time() - seconds)
+        self._outage.go_on(fault)
+
     def degraded(self, fault: Fault) -> None:
         """Tell that nothing can be written, and why; who keeps facts overrides it."""
         _log.error("%s", fault)
