@@ -170,6 +170,11 @@ async def test_a_reader_of_frames_that_returns_is_told_the_gap_though_it_asked_f
     assert "gap" == told(records)[0]["event"]
 
 
+def number_of(cursor: str | None) -> int:
+    """The number in a cursor; the venue may have sent more than the flood."""
+    return 0 if cursor is None else int(cursor.rpartition(":")[2])
+
+
 async def test_a_reader_of_frames_that_was_too_slow_is_told_the_place_behind_the_hole(
     start_simulator: StartSimulator, run_daemon: RunDaemon
 ) -> None:
@@ -182,7 +187,7 @@ async def test_a_reader_of_frames_that_was_too_slow_is_told_the_place_behind_the
             await daemon.ask(records_of, stream, 1)
             flood(daemon, row["id"], 3_000)
             records: list[Record] = []
-            while stream.cursor != "0:2999":
+            while number_of(stream.cursor) < 2_999:
                 records += await daemon.ask(records_of, stream, 1)
     hole = next(place for place, record in enumerate(records) if record.told and b'"lagged"' in record.data)
     dropped = json.loads(records[hole].data)["dropped"]

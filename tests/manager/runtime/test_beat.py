@@ -22,6 +22,7 @@ from wsmgr.manager.runtime.beat import SETTLED, Beat
 from wsmgr.manager.runtime.clock import Clock, current_clock
 from wsmgr.manager.runtime.context import Context
 from wsmgr.manager.runtime.venue_setup import add_venues
+from wsmgr.manager.runtime.stalls import Finding, Watchdog
 from wsmgr.manager.runtime.views import metrics_view
 
 if TYPE_CHECKING:
@@ -252,6 +253,7 @@ async def test_nothing_is_left_of_a_beat_that_ended() -> None:
 async def test_a_program_that_stalls_all_day_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """And none of its stalls is forgotten when the beat ends."""
     monkeypatch.setattr("wsmgr.manager.model.pulse.Pulse.take_stall", lambda _: 1.5)
+    monkeypatch.setattr(Watchdog, "turned", lambda _: Finding(where="program.py:3 in work", stack=("...",)))
     machine = Machine()
     async with beating(machine):
         await anyio.sleep(10 * 60.0 + 5.0)
