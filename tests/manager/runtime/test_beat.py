@@ -21,8 +21,8 @@ from wsmgr.manager.runtime import beat as beat_module
 from wsmgr.manager.runtime.beat import SETTLED, Beat
 from wsmgr.manager.runtime.clock import Clock, current_clock
 from wsmgr.manager.runtime.context import Context
-from wsmgr.manager.runtime.venue_setup import add_venues
 from wsmgr.manager.runtime.stalls import Finding, Watchdog
+from wsmgr.manager.runtime.venue_setup import add_venues
 from wsmgr.manager.runtime.views import metrics_view
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ async def test_a_program_that_stalls_all_day_is_one_event_a_minute(monkeypatch: 
     monkeypatch.setattr(Watchdog, "turned", lambda _: Finding(where="program.py:3 in work", stack=("...",)))
     machine = Machine()
     async with beating(machine):
-        await anyio.sleep(10 * 60.0 + 5.0)
+        await anyio.sleep(10 * 60.0 + 5.2)
     facts = [fact for fact in machine.facts if fact.kind == "loop_blocked"]
     assert 12 == len(facts)
     assert round((10 * 60.0 + 5.0) / INTERVAL) == sum(fact.detail.get("count", 1) for fact in facts)
