@@ -254,6 +254,7 @@ def test_nothing_moves_where_a_limit_is_nearly_used_up() -> None:
     world = World(quotas=Quotas(connections=10, subscriptions=2))
     first, second = world.make_live(A), world.make_live(B)
     world.registry.end(first, by="test", now=world.now)
+    serve(world)
     ticker = world.make_live(atom(TICKER, coin="A"))
     assert socket_of(ticker) is not socket_of(second)
     settle(world, 5 * FOLD_AFTER)

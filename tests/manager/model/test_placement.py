@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +13,12 @@ from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, ato
 from tests.manager.model.world import World
 
 from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
-from wsmgr.manager.model.placement import Open, Place, Refuse, place
+from wsmgr.manager.model.placement import Open, Place, Refuse, place, place_second
 from wsmgr.manager.model.quota import Quotas
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsmgr.manager.model.subscription import Entry
     from wsmgr.manager.model.subscription_type import Atom
 
@@ -290,3 +293,20 @@ def test_a_refusal_for_subscriptions_names_the_quota_and_what_to_do() -> None:
     assert isinstance(decision, Refuse)
     assert ("subscriptions", 2) == (decision.quota, decision.limit)
     assert "wsmgr unsubscribe" in decision.advice
+
+
+@pytest.mark.parametrize("decide_on", [place, place_second])
+def test_no_socket_is_opened_to_keep_streams_apart_while_something_waits_for_one(
+    decide_on: Callable[..., Place | Open | Refuse],
+) -> None:
+    """Of the sockets that are left, none is free; where nothing else would do, one is opened all the same."""
+    world = World(quotas=Quotas(connections=5))
+    market = connect(world, atom(TICKER, coin="A"))
+    usage = world.origin.usage(world.now)
+    entry = world.keep(atom(FILLS, user="u1"))
+    connections, quotas = world.venue.connections, world.quotas
+    assert Open() == decide_on(entry, connections, quotas, usage, world.now)
+    short = attrs.evolve(usage, short=True)
+    assert Place(market) == decide_on(entry, connections, quotas, short, world.now)
+    entry.dedicated = True
+    assert Open() == decide_on(entry, connections, quotas, short, world.now)

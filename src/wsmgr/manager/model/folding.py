@@ -7,6 +7,9 @@ used to more than 80 %, they move there, make before break, and the connection c
 With the streams of each wire key on different connections, a connection too many always fits: its stream of a wire key has at
 least one neighbour without that key. So folding ends at as many connections as the largest set of conflicting streams asks for,
 of private streams and of market data each.
+
+Where something has waited for a socket for a while, none is free, and the two need not stay apart: then a connection is given up whose streams,
+also those on two sockets, fit on the others whatever those carry, and it ends at as many as the largest set of conflicting sides asks for.
 """
 
 from __future__ import annotations
@@ -20,12 +23,14 @@ from wsmgr.manager.model.subscription import State
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.connection import Connection
-    from wsmgr.manager.model.registry import Registry, Venue
+    from wsmgr.manager.model.registry import Origin, Registry, Venue
     from wsmgr.manager.model.subscription import Entry
 
 FOLD_AFTER = 60.0
 FULLNESS = 0.8
 TRY_AGAIN = 10.0
+SHARE_AFTER = 15.0
+"""Seconds for which something has waited for a socket before others are shared for it: longer than a wire key is in quarantine."""
 _WRITES_PER_MOVE = 2
 
 
@@ -41,6 +46,8 @@ def fold(registry: Registry, venue: Venue, now: float, wake: list[float]) -> Non
     if venue.one_socket_only or any(
         connection.leaving or connection.rotation is not None for connection in venue.connections
     ):
+        return
+    if venue.origin.sockets_short.lasts(now, since=SHARE_AFTER) and _share(registry, venue, now, wake):
         return
     for connection in venue.connections:
         if not _fits(venue, connection):
@@ -71,6 +78,87 @@ def hurry(venue: Venue, now: float) -> list[str]:
     for connection in fitting:
         connection.fits_since = now - FOLD_AFTER
     return [connection.id for connection in fitting]
+
+
+def want_socket(origin: Origin, now: float, wake: list[float]) -> None:
+    """Note that something waits for a socket: others are shared when it has waited for a while."""
+    origin.sockets_short.note(now)
+    at = origin.sockets_short.lasts_at(since=SHARE_AFTER)
+    if at > now:
+        wake.append(at)
+
+
+def can_share(origin: Origin) -> bool:
+    """Whether an origin could do with a connection less, if private streams and market data shared sockets."""
+    return any(
+        _shareable(venue, connection)
+        for venue in origin.venues
+        for connection in venue.connections
+        if not venue.one_socket_only
+    )
+
+
+def _share(registry: Registry, venue: Venue, now: float, wake: list[float]) -> bool:
+    """Begin to empty the connection that carries least of those that the others have a place for; returns whether there was one."""
+    youngest_first = venue.connections[::-1]
+    for connection in sorted(youngest_first, key=lambda each: len(each.members) + len(each.seconds)):
+        if not _shareable(venue, connection):
+            continue
+        targets = _shared_targets(venue, connection, now)
+        if targets is None or not _has_headroom(venue, len(targets), now):
+            wake.append(now + TRY_AGAIN)
+            continue
+        why = f"{connection.id} is folded"
+        for entry in [each for each in connection.members.values() if each.second_joined]:
+            sides.take_over(registry, entry, now=now, why=why)
+            entry.second_due = now
+        for entry in list(connection.seconds.values()):
+            sides.take_back(registry, entry, why=why, now=now, pause=0.0)
+        _begin(registry, connection, targets)
+        # What has one side only now gets its second one elsewhere.
+        wake.append(now)
+        return True
+    return False
+
+
+def _shareable(venue: Venue, source: Connection) -> bool:
+    """Whether each side on a connection has another one on which its wire key is free, whatever that carries."""
+    if source.dedicated or source.empty or not source.ready:
+        return False
+    others = _sharers(venue, source)
+    wire_keys = {*source.members, *source.seconds}
+    return bool(others) and not wire_keys.intersection(
+        *((*other.members, *other.seconds) for other in others)
+    )
+
+
+def _shared_targets(venue: Venue, source: Connection, now: float) -> list[tuple[Entry, Connection]] | None:
+    """Return where each stream goes that is on this connection alone; None where one side is not settled, or finds no place just now."""
+    others = _sharers(venue, source)
+    found: list[tuple[Entry, Connection]] = []
+    for entry in (*source.members.values(), *source.seconds.values()):
+        room = [other for other in others if _is_free(other, entry)]
+        settled = entry.state is State.LIVE and (entry.second is None or entry.second_joined)
+        if not settled or not room or (entry.second is None and entry.second_due > now):
+            return None
+        if entry.second is None:
+            found.append((entry, room[0]))
+    return found
+
+
+def _sharers(venue: Venue, source: Connection) -> list[Connection]:
+    return [
+        other
+        for other in venue.connections
+        if other is not source and other.host == source.host and other.ready and not other.dedicated
+    ]
+
+
+def _is_free(connection: Connection, entry: Entry) -> bool:
+    """Whether the wire key of a stream is free on a connection, and was for long enough."""
+    return not any(
+        entry.wire_key in taken for taken in (connection.members, connection.seconds, connection.claims)
+    )
 
 
 def _begin(registry: Registry, connection: Connection, targets: list[tuple[Entry, Connection]]) -> None:
@@ -113,13 +201,7 @@ def _targets(venue: Venue, source: Connection) -> list[tuple[Entry, Connection]]
     others = {private: _others(venue, source, private=private) for private in (True, False)}
     found: list[tuple[Entry, Connection]] = []
     for entry in source.members.values():
-        room = [
-            other
-            for other in others[entry.type.private]
-            if entry.wire_key not in other.members
-            and entry.wire_key not in other.seconds
-            and entry.wire_key not in other.claims
-        ]
+        room = [other for other in others[entry.type.private] if _is_free(other, entry)]
         if entry.state is not State.LIVE or entry.second is not None or not room:
             return None
         own = [other for other in room if entry.user is not None and entry.user in other.users]

@@ -5,7 +5,7 @@ keys differ, and conflicting subscriptions never share a connection. So the conf
 and first fit over the connections in the order of their age uses as few of them as the largest clique asks for.
 
 In this order: never a conflict; never over a quota; one socket of the quota kept free for rotation; private streams apart
-from market data while a socket is free; then the fewest sockets.
+from market data while a socket is free; then the fewest sockets. No socket is free while something waits for one.
 """
 
 from __future__ import annotations
@@ -60,20 +60,25 @@ class Usage:
 
     Attributes:
         connections: How many connections it has.
-        subscriptions: How many subscriptions are placed.
+        subscriptions: How many subscriptions are placed, or have ended and are still held by the venue.
         users: The users whose slots are taken.
+        short: Whether something waits for a socket, so that none is opened where another one would do.
     """
 
     connections: int
     subscriptions: int
     users: set[str]
+    short: bool = False
 
     def with_one_more(self, user: str | None, *, opened: bool) -> Usage:
         """Return the usage after a subscription was placed; the set of users is handed on, and grows."""
         if user is not None:
             self.users.add(user)
         return Usage(
-            connections=self.connections + opened, subscriptions=self.subscriptions + 1, users=self.users
+            connections=self.connections + opened,
+            subscriptions=self.subscriptions + 1,
+            users=self.users,
+            short=self.short,
         )
 
 
@@ -105,7 +110,7 @@ def place(
     found = _first(entry, apart)
     if found is not None:
         return Place(found)
-    if may_open:
+    if may_open and not (usage.short and fits):
         return Open()
     mixed = _first(entry, fits or avoided)
     return Place(mixed) if mixed is not None else _no_socket(entry, connections, quotas)
@@ -126,14 +131,20 @@ def place_second(
     apart = [connection for connection in fits if not connection.mixes(entry)]
     if apart and not entry.dedicated:
         return Place(apart[0])
-    if can_open(quotas, usage.connections):
+    mixed = [] if entry.dedicated else fits
+    if can_open(quotas, usage.connections) and not (usage.short and mixed):
         return Open()
-    return Place(fits[0]) if fits and not entry.dedicated else _no_socket(entry, connections, quotas)
+    return Place(mixed[0]) if mixed else _no_socket(entry, connections, quotas)
 
 
 def can_open(quotas: Quotas, connections: int) -> bool:
     """Whether another connection may be opened beside so many, with the reserve left over."""
-    return quotas.connections is None or connections < max(1, quotas.connections - RESERVE)
+    return quotas.connections is None or connections < usable_connections(quotas.connections)
+
+
+def usable_connections(limit: int) -> int:
+    """Return how many connections of a quota may be opened for subscriptions: the reserve is left over, but of one."""
+    return max(1, limit - RESERVE)
 
 
 def _fitting(entry: Entry, connections: Sequence[Connection], now: float) -> list[Connection]:

@@ -7,6 +7,7 @@ after the last stream of that user has gone.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 WINDOW = 61.0
 """A venue's minute, and a second for the way: one message may take longer than the next, and the venue counts what arrives."""
 USER_LINGER = 15.0
+SHORT_FOR = 45.0
+"""Seconds after its newest refusal in which something is taken to wait still."""
+SAME_FOR = 10.0
+"""Seconds after its end in which a shortage that comes again is the same one."""
 
 
 def _limit(_instance: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
@@ -104,6 +109,33 @@ class Window:
         if self.free(now, keep=keep) > 0 or self.limit is None:
             return now
         return self._times[len(self._times) - (self.limit - keep)] + WINDOW
+
+
+class Shortage:
+    """That something waits for a place which others could make for it: known from its refusals, which come again while it waits."""
+
+    def __init__(self) -> None:
+        """Start without one."""
+        self._since = math.inf
+        self._until = -math.inf
+
+    def note(self, now: float) -> None:
+        """Note that something was refused."""
+        if self._until + SAME_FOR <= now:
+            self._since = now
+        self._until = now + SHORT_FOR
+
+    def ease(self, now: float) -> None:
+        """Note that something got a place; what waits still is refused again before long."""
+        self._until = min(self._until, now)
+
+    def lasts(self, now: float, *, since: float = 0.0) -> bool:
+        """Whether there is one, which began at least so many seconds ago."""
+        return self._since + since <= now < self._until
+
+    def lasts_at(self, *, since: float) -> float:
+        """Return when it has been there for so many seconds."""
+        return self._since + since
 
 
 class UserSlots:

@@ -28,7 +28,8 @@ from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.folding import fold
 from wsmgr.manager.model.overdue import expire
 from wsmgr.manager.model.placement import Open, Place, Refuse, can_open, place
-from wsmgr.manager.model.redundancy import make_room, pair
+from wsmgr.manager.model.redundancy import pair
+from wsmgr.manager.model.room import Room
 from wsmgr.manager.model.rotation import rotate
 from wsmgr.manager.model.subscription import State, move
 
@@ -44,6 +45,8 @@ FORGIVEN_AFTER = 3600.0
 EMPTY_LINGER = 10.0
 PARKED_LINGER = 300.0
 REQUEST_LINGER = 300.0
+LOOK_AGAIN = 1.0
+"""Seconds until what waits for ends to be acknowledged is looked at again, if none is until then."""
 
 
 @frozen
@@ -82,7 +85,11 @@ def reconcile(registry: Registry, venue: Venue, *, now: float, wall: float, urls
         wake.append(registry.pulse.judge_at(now))
     effects += _place_all(registry, venue, now, urls, wake)
     effects += _open_for_requests(venue, now, urls)
-    effects += rotate(registry, venue, now, wake, partial(_new_like, venue, urls))
+    if _rotation_waits_for_ends(venue, now):
+        # It would take that for having no room, and break its socket.
+        wake.append(now + LOOK_AGAIN)
+    else:
+        effects += rotate(registry, venue, now, wake, partial(_new_like, venue, urls))
     effects += pair(registry, venue, now, wake, partial(_new_for, venue, urls))
     fold(registry, venue, now, wake)
     effects += ask(venue, now, wake)
@@ -137,6 +144,7 @@ def _place_all(
     if not waiting:
         return
     usage = venue.origin.usage(now)
+    room = Room(registry, venue.origin, now, wake)
     for entry in ordered(waiting):
         if entry.deadline is not None and entry.deadline > now:
             wake.append(entry.deadline)
@@ -149,16 +157,28 @@ def _place_all(
             case Open():
                 connection = _new_for(venue, urls, entry)
                 connection.add(entry)
+                venue.origin.sockets_short.ease(now)
                 usage = usage.with_one_more(entry.user, opened=True)
                 yield OpenConnection(connection)
-            case Refuse() as refusal if make_room(registry, venue.origin, refusal.quota, now):
-                # What is wanted once goes before what is wanted twice.
-                wake.append(now)
             case Refuse() as refusal:
-                _note_refusal(registry, entry, refusal)
+                if not room.promise(refusal.quota):
+                    _note_refusal(registry, entry, refusal)
                 freed = venue.origin.slots.free_at()
                 if freed is not None:
                     wake.append(freed)
+
+
+def _rotation_waits_for_ends(venue: Venue, now: float) -> bool:
+    """Whether streams that are to go over have no room but that of what the venue has not acknowledged to have ended."""
+    limit = venue.origin.quotas.subscriptions
+    rotating = [connection for connection in venue.connections if connection.rotation is not None]
+    return (
+        limit is not None
+        and bool(rotating)
+        and all(connection.members for connection in rotating)
+        and venue.origin.usage(now).subscriptions >= limit
+        and venue.origin.coming("subscriptions") > 0
+    )
 
 
 def _open_for_requests(venue: Venue, now: float, urls: dict[str, str]) -> Iterator[Effect]:
@@ -225,7 +245,7 @@ def _close_empty(registry: Registry, venue: Venue, now: float, wake: list[float]
     for connection in list(venue.connections):
         if not connection.empty or connection.empty_since is None:
             continue
-        until = _empty_until(venue, connection)
+        until = _empty_until(venue, connection, now)
         if until > now:
             wake.append(until)
             continue
@@ -239,7 +259,7 @@ def _close_empty(registry: Registry, venue: Venue, now: float, wake: list[float]
         yield CloseConnection(connection)
 
 
-def _empty_until(venue: Venue, connection: Connection) -> float:
+def _empty_until(venue: Venue, connection: Connection, now: float) -> float:
     """Return until when an empty connection stays: for the next subscription or request, for a handover, or for its parking."""
     assert connection.empty_since is not None  # noqa: S101 - the caller has checked it
     if not connection.usable:
@@ -247,8 +267,11 @@ def _empty_until(venue: Venue, connection: Connection) -> float:
     used = venue.requests.used_until(connection)
     if connection.handovers:
         used = max(used, connection.empty_since + handover.PATIENCE)
-    if connection.leaving:
+    serves = requests.first_connection(venue) is connection
+    # What waits for a socket of another kind does not wait for this one to linger.
+    short = venue.origin.sockets_short.lasts(now)
+    if connection.leaving or (short and not serves):
         return max(connection.empty_since, used)
-    if requests.first_connection(venue) is connection:
+    if serves and not short:
         used = max(used, venue.requests.used_at + REQUEST_LINGER)
     return max(connection.empty_since + EMPTY_LINGER, used)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model import sides
+from wsmgr.manager.model import folding, sides
 from wsmgr.manager.model.connection import Purpose
 from wsmgr.manager.model.effects import Effect, OpenConnection
 from wsmgr.manager.model.fact import Fact
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from wsmgr.manager.model.connection import Connection
+    from wsmgr.manager.model.placement import Usage
     from wsmgr.manager.model.registry import Origin, Registry, Venue
     from wsmgr.manager.model.subscription import Entry
 
 TRY_AGAIN = 30.0
+SOCKET_AGAIN = 5.0
+"""Seconds until a second side that waits for a socket is tried again: others may have been shared for it."""
+SOON = 1.0
+"""Seconds until one is tried again that waits for a place that is being given back."""
 WHY = "it is wanted on two sockets"
 
 
@@ -42,6 +47,7 @@ def pair(
         wake: Takes when to look again.
         new_connection: Adds a connection to the venue for a subscription.
     """
+    usage: Usage | None = None
     for entry in list(venue.attention.values()):
         if entry.sides_wanted == 1:
             if entry.second_joined:
@@ -55,26 +61,30 @@ def pair(
         if entry.second_due > now:
             wake.append(entry.second_due)
             continue
-        usage = venue.origin.usage(now)
+        usage = venue.origin.usage(now) if usage is None else usage
         match place_second(entry, venue.connections, venue.origin.quotas, usage, now):
             case Place(connection):
                 entry.error = None
+                usage = usage.with_one_more(entry.user, opened=False)
                 sides.begin(registry, entry, connection, Purpose.REDUNDANCY, why=WHY)
             case Open():
                 connection = new_connection(entry)
+                venue.origin.sockets_short.ease(now)
                 entry.error = None
+                usage = usage.with_one_more(entry.user, opened=True)
                 sides.begin(registry, entry, connection, Purpose.REDUNDANCY, why=WHY)
                 yield OpenConnection(connection)
             case Refuse() as refusal:
-                entry.second_due = now + TRY_AGAIN
-                wake.append(entry.second_due)
-                words = f"has one side only: waits for the quota {refusal.quota!r} ({refusal.limit})"
-                _note_refusal(registry, entry, words, {"quota": refusal.quota, "limit": refusal.limit})
+                _wait(registry, venue.origin, entry, refusal, now, wake)
 
 
 def has_room_to_make(origin: Origin, quota: str) -> bool:
-    """Whether second sides could give their place to a subscription that has none."""
-    return bool(_expendable(origin, quota))
+    """Whether a subscription that finds no place will get one without anybody's ending another one."""
+    return (
+        origin.coming(quota) > 0
+        or bool(_expendable(origin, quota))
+        or (quota == "connections" and folding.can_share(origin))
+    )
 
 
 def make_room(registry: Registry, origin: Origin, quota: str, now: float) -> bool:
@@ -107,6 +117,23 @@ def _expendable(origin: Origin, quota: str) -> list[Entry]:
             if quota == "connections" and redundant and not connection.members:
                 return redundant if len(redundant) == len(connection.seconds) else []
     return []
+
+
+def _wait(
+    registry: Registry, origin: Origin, entry: Entry, refusal: Refuse, now: float, wake: list[float]
+) -> None:
+    """Have a second side wait for a quota, and say so where no place is coming."""
+    if origin.coming(refusal.quota):
+        entry.second_due = now + SOON
+        wake.append(entry.second_due)
+        return
+    entry.second_due = now + TRY_AGAIN
+    if refusal.quota == "connections":
+        folding.want_socket(origin, now, wake)
+        entry.second_due = now + SOCKET_AGAIN
+    wake.append(entry.second_due)
+    words = f"has one side only: waits for the quota {refusal.quota!r} ({refusal.limit})"
+    _note_refusal(registry, entry, words, {"quota": refusal.quota, "limit": refusal.limit})
 
 
 def _note_refusal(registry: Registry, entry: Entry, words: str, detail: Mapping[str, object]) -> None:

@@ -23,9 +23,9 @@ from wsmgr.manager.model.items import Item
 from wsmgr.manager.model.joining import Compose, log_for, replay
 from wsmgr.manager.model.merging import Merger
 from wsmgr.manager.model.message import Source
-from wsmgr.manager.model.placement import Usage
+from wsmgr.manager.model.placement import Usage, usable_connections
 from wsmgr.manager.model.pulse import Pulse
-from wsmgr.manager.model.quota import Quotas, UserSlots, Window
+from wsmgr.manager.model.quota import Quotas, Shortage, UserSlots, Window
 from wsmgr.manager.model.recent import Recent, RecentPool
 from wsmgr.manager.model.requests import Requests
 from wsmgr.manager.model.returning import Cursor, returned
@@ -52,6 +52,7 @@ class Origin:
         dials: Dials in the last 60 s.
         messages: Frames sent in the last 60 s.
         slots: Users whose slots linger at the venue.
+        sockets_short: Whether something waits for a socket.
         clock_ahead: By how many seconds the venue's clock is ahead of ours, or None where that is not known.
         pace: When the next healing query may go out.
         silent_until: Until when nothing may be sent, because the venue said so (monotonic).
@@ -63,6 +64,7 @@ class Origin:
     dials: Window = field(init=False)
     messages: Window = field(init=False)
     slots: UserSlots = field(factory=UserSlots)
+    sockets_short: Shortage = field(factory=Shortage, repr=False)
     clock_ahead: float | None = None
     pace: Pace = field(factory=Pace)
     silent_until: float = 0.0
@@ -82,16 +84,42 @@ class Origin:
             for connection in (*venue.connections, *venue.closing)
         )
 
+    @property
+    def ending(self) -> int:
+        """How many subscriptions the venue still holds that are placed nowhere: their end is not acknowledged."""
+        return sum(
+            claim.phase is not Phase.GONE
+            and claim.atom.wire_key not in connection.members
+            and claim.atom.wire_key not in connection.seconds
+            for connection in self._sockets()
+            for claim in connection.unsettled.values()
+        )
+
+    @property
+    def _placed(self) -> int:
+        return sum(len(connection.members) + len(connection.seconds) for connection in self._sockets())
+
     def usage(self, now: float) -> Usage:
-        """Return what the origin holds at `now`."""
-        connections = [connection for venue in self.venues for connection in venue.connections]
+        """Return what the origin holds at `now`, as the venue counts it."""
         return Usage(
             connections=self.open_connections,
-            subscriptions=sum(
-                len(connection.members) + len(connection.seconds) for connection in connections
-            ),
+            subscriptions=self._placed + self.ending,
             users=self.slots.held(self._users(), now),
+            short=self.sockets_short.lasts(now),
         )
+
+    def coming(self, quota: str) -> int:
+        """Return how many places of a quota of sockets or subscriptions will be free without anybody's doing: what holds them is ending."""
+        limits = self.quotas
+        if quota == "subscriptions" and limits.subscriptions is not None:
+            return min(self.ending, max(0, limits.subscriptions - self._placed))
+        if quota == "connections" and limits.connections is not None:
+            going = sum(
+                len(venue.closing) + sum(each.leaving and each.rotation is None for each in venue.connections)
+                for venue in self.venues
+            )
+            return min(going, max(0, usable_connections(limits.connections) - self.open_connections + going))
+        return 0
 
     def free_slot(self, user: str | None, now: float) -> None:
         """Start the linger of a user whom nothing at the venue names any more."""
@@ -108,13 +136,18 @@ class Origin:
         )
 
     def _users(self) -> Iterator[str]:
+        for connection in self._sockets():
+            yield from connection.users
+            yield from connection.held_users
+            for claim in connection.unsettled.values():
+                if claim.atom.user is not None and claim.phase is not Phase.GONE:
+                    yield claim.atom.user
+
+    def _sockets(self) -> Iterator[Connection]:
+        """Yield every connection, those that say goodbye among them: the venue counts what it has on them."""
         for venue in self.venues:
-            for connection in (*venue.connections, *venue.closing):
-                yield from connection.users
-                yield from connection.held_users
-                for claim in connection.unsettled.values():
-                    if claim.atom.user is not None and claim.phase is not Phase.GONE:
-                        yield claim.atom.user
+            yield from venue.connections
+            yield from venue.closing
 
 
 @define(eq=False)
