@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.manager.model.dialling_world import Accept, Answer, Origin, Refuse, outage
 
-from wsmgr.manager.model.dialling import LONGEST_RETRY_AFTER, Dialling, Wait
+from wsmgr.manager.model.dialling import LONGEST_PACE, LONGEST_RETRY_AFTER, Dialling, Wait
 from wsmgr.manager.model.flapping import FLAP_CEILING, HEALTHY_AFTER
 from wsmgr.manager.model.quota import WINDOW, Window
 
@@ -199,8 +199,8 @@ def test_after_five_minutes_of_refusals_a_dial_comes_every_fifteen_to_thirty_sec
     assert all(15.0 - 1e-6 <= after - before <= 30.0 + 1e-6 for before, after in itertools.pairwise(late))
 
 
-@pytest.mark.parametrize("away", [2.0, 5.0, 20.0, 60.0])
-@pytest.mark.parametrize("uptime", [12.0, 120.0])
+@pytest.mark.parametrize("away", [2.0, 5.0, 20.0, 40.0, 50.0, 60.0])
+@pytest.mark.parametrize("uptime", [1.0, 5.0, 12.0, 120.0])
 def test_ten_connections_cut_at_once_are_back_within_nine_seconds_of_the_venue(
     away: float, uptime: float
 ) -> None:
@@ -209,6 +209,27 @@ def test_ten_connections_cut_at_once_are_back_within_nine_seconds_of_the_venue(
     assert 30 >= max(each.most for each in outages)
     late = [seed for seed, each in enumerate(outages) if each.seconds > 9.0]
     assert len(late) <= 5, f"late with the seeds {late}"
+
+
+def test_a_scout_whose_quota_is_too_small_for_all_who_wait_dials_every_sixteen_seconds_at_the_latest() -> (
+    None
+):
+    """Dials spared for the others help nobody when they are too few: better one connection is back soon."""
+    origin = Origin(
+        1,
+        lambda at, _: Refuse() if at >= 1.0 else Accept(),
+        [f"c{number}" for number in range(5)],
+        limit=13,
+        latency=AT_ONCE,
+    )
+    origin.start()
+    origin.run(1.0)
+    origin.cut()
+    origin.run(60.0)
+    times = sorted(at for line in origin.lines.values() for at in line.dialled if at >= 1.0)
+    assert 13 - 5 == len(times), "all that the quota leaves"
+    waits = [after - before for before, after in itertools.pairwise(times)]
+    assert [LONGEST_PACE] * 3 == waits[-3:]
 
 
 @given(

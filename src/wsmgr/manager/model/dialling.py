@@ -8,7 +8,8 @@ Dialling belongs to the origin, because what refuses one connection refuses all 
    one dial while the venue is away, and ten once it is back.
 3. The scout's first retry is immediate, then each waits a time drawn uniformly from [d/2, d], d = 1, 2, 4, 8 s; after five
    minutes of refusals d = 30 s. The network is never given up on. Refusals of dials that were under way together push the
-   delay up by one step only.
+   delay up by one step only. After the fifth refusal the delay is also as long as it takes, up to 16 s, that the quota lasts for
+   this pace with a dial left for each who waits: else those would wait for the quota when the scout has found the venue back.
 4. A socket that ended before it was up for 10 s *and* showed proof begins a sequence of its connection's own, up to 30 s, in which
    no delay is shorter than the one before: the connection is *flapping*. A refusal is a step of it too, up to 8 s.
 5. When a second connection's socket ends like that while no socket of the origin has been up for 10 s, the origin is *on trial*:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PROBE_CEILING = 8.0
+UNPACED = 4
+"""Refusals in a row after which the next dial comes as soon as it is drawn, whatever is left of the quota."""
+LONGEST_PACE = 16.0
 LONG_PROBE_AFTER = 300.0
 LONG_PROBE = 30.0
 CREDENTIAL_DELAYS = (60.0, 300.0, 900.0, 3600.0)
@@ -289,11 +293,22 @@ class Dialling:
         if self.refusals > 1:
             self._doubt = True
         delay = retry_delay(self.refusals, PROBE_CEILING, self.uniform)
+        if self.refusals > UNPACED:
+            delay = max(delay, min(self._pace(now), LONGEST_PACE))
         if now - self.refused_since >= LONG_PROBE_AFTER:
             delay = self.uniform(LONG_PROBE / 2, LONG_PROBE)
         if self._trial.sequence is not None:
             self._trial.sequence.step(self.uniform, PROBE_CEILING)
         self.not_before = now + max(delay, self._trial_delay())
+
+    def _pace(self, now: float) -> float:
+        """Return the seconds between two scouts at which the quota always has a dial left for each who waits."""
+        waiting = len(self._candidates) + len(self._under_way)
+        spare = (self.window.limit or 0) - waiting
+        return max(
+            ((self.window.free_at(now, keep=waiting + n - 1) - now) / n for n in range(1, spare + 1)),
+            default=0.0,
+        )
 
     def _trial_delay(self) -> float:
         return 0.0 if self._trial.sequence is None else self._trial.sequence.delay
