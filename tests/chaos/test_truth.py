@@ -12,7 +12,7 @@ from wsmgr.manager.manager import Manager
 from wsmgr.manager.testing.chaos import complaints_of, judged
 from wsmgr.manager.testing.chaos.faults import Fault
 from wsmgr.manager.testing.simulated import EPOCH, URL, World, in_virtual_time, simulated, stream_key
-from wsmgr.manager.testing.simulated.truth import items, payload
+from wsmgr.manager.testing.simulated.truth import StreamTruth, items, payload
 from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ def test_a_manager_lives_on_the_worlds_clock() -> None:
             assert book.state == "live"
 
     in_world(script)
+
+
+@pytest.mark.parametrize(("first", "last", "found"), [(2.0, 4.0, [2, 3, 4]), (1.5, 1.9, []), (4.5, 9.0, [5])])
+def test_what_was_made_in_a_time_is_found_with_its_ends(first: float, last: float, found: list[int]) -> None:
+    """A judge that misses a tick at an end of a gap would call it empty."""
+    stream = StreamTruth(TRADES, "bbo")
+    for n in range(1, 6):
+        stream.take_made(n, float(n), ())
+    assert found == [made.n for made in stream.made_between(first, last)]
 
 
 def test_items_are_told_apart_by_what_makes_them_unique() -> None:

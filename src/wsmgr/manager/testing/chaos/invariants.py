@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,16 @@ class Evidence:
     gaps: Sequence[GapRow]
     events: Sequence[EventRow]
     until: float
+
+    @cached_property
+    def stays(self) -> Mapping[str, Sequence[tuple[int, float, float]]]:
+        """For each stream the connections that carried it: their numbers, from when, until when (infinite: still)."""
+        begun, found = self.network.begun, defaultdict[str, list[tuple[int, float, float]]](list)
+        for connection in self.network.history:
+            for record in connection.session.record.subscriptions:
+                until = math.inf if record.until is None else record.until + begun
+                found[record.subscription].append((connection.number, record.since + begun, until))
+        return found
 
 
 def consumers_were_told_the_truth(evidence: Evidence) -> Iterator[Complaint]:
@@ -327,14 +338,8 @@ def _is_a_seam(wish: Wish, row: GapRow) -> bool:
 
 def _carriers(stream: str, began: float, ended: float, evidence: Evidence) -> set[int]:
     """The connections that carried a stream at some moment of a time."""
-    venue = evidence.network.begun
     return {
-        connection.number
-        for connection in evidence.network.history
-        for record in connection.session.record.subscriptions
-        if record.subscription == stream
-        and record.since + venue <= ended
-        and (record.until is None or record.until + venue >= began)
+        number for number, since, until in evidence.stays.get(stream, ()) if since <= ended and until >= began
     }
 
 
@@ -366,10 +371,11 @@ def _cause(wishes: Iterable[Wish], began: float, ended: float, evidence: Evidenc
         return True
     for wish in wishes:
         stream = wish.stream
-        if any(first <= made.at <= last and made.n not in stream.arrived for made in stream.made):
+        if any(made.n not in stream.arrived for made in stream.made_between(first, last)):
             return True
+        carriers = _carriers(stream.key, first, last, evidence)
         for connection in evidence.network.history:
-            if connection.number not in _carriers(stream.key, first, last, evidence):
+            if connection.number not in carriers:
                 continue
             closed = connection.socket.closed
             lost = closed is not None and closed.by != "us"

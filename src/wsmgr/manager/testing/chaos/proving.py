@@ -74,7 +74,7 @@ def proving(
     for wish, row, began, ended in rows:
         if wish.kind.type not in PROVABLE or began < wish.begun_at or math.isinf(ended):
             continue
-        if any(began - NEAR <= made.at <= ended + NEAR for made in wish.stream.made):
+        if wish.stream.made_between(began - NEAR, ended + NEAR):
             continue
         ends = [*downs, until, math.inf if wish.ended_at is None else wish.ended_at]
         if row.proof is not None:

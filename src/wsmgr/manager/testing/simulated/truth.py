@@ -8,6 +8,7 @@ All times are the loop's.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -87,7 +88,7 @@ class StreamTruth:
     Attributes:
         key: The venue's key of it.
         type: The subscription type.
-        made: Every tick that had something to say, in order.
+        made: Every tick that had something to say, in the order of their times.
         arrivals: Every frame that reached the client, in order.
         arrived: When each tick reached the client first.
         units: Every unit that was made, or that reached the client in a snapshot.
@@ -116,6 +117,11 @@ class StreamTruth:
         self.units.update(units)
         self.made_at.update(dict.fromkeys(units, at))
         self.made.append(Made(n, at, units))
+
+    def made_between(self, first: float, last: float) -> Sequence[Made]:
+        """Return the ticks that were due in a time, its ends among it; `made` is in the order of their times."""
+        begin = bisect_left(self.made, first, key=_at)
+        return self.made[begin : bisect_right(self.made, last, lo=begin, key=_at)]
 
     def take_arrival(self, n: int, at: float, connection: int, raw: bytes) -> None:
         """Take a frame that reached the client."""
@@ -228,6 +234,10 @@ class Truth:
             if frame.stream is not None and frame.n is not None:
                 stream = self.stream(frame.stream)
                 stream.take_arrival(frame.n, now, connection.number, frame.text.encode())
+
+
+def _at(made: Made) -> float:
+    return made.at
 
 
 def stream_key(subscribe: bytes) -> str:
