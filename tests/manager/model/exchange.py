@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import define, field
 from tests.manager.model.scripted_venue import Request, Streams, VenueSocket
-from tests.manager.model.world import Reader, World, classify, numbers_of
+from tests.manager.model.world import Reader, World, classify, heard, numbers_of, ponged
 
 from wsmgr.manager.model import progress, repairing
 from wsmgr.manager.model.answers import take_answer
@@ -118,12 +118,15 @@ class Exchange:
         return wake_at
 
     def beat(self) -> bool:
-        """Listen to every stream, as is done once a second; returns whether the keeper has to look."""
-        heard = False
+        """Listen to every stream and ping every socket, as is done once a second; returns whether the keeper has to look."""
+        for connection in self.world.venue.connections:
+            if connection.id in self.sockets:
+                ponged(connection, self.world.wall, self.world.now)
+        stirred = False
         for entry in list(self.world.registry.entries.values()):
             entry.watch.beat(self.world.now, entry.counters.messages)
-            heard |= repairing.listen(self.world.registry, entry, self.world.now)
-        return heard
+            stirred |= repairing.listen(self.world.registry, entry, self.world.now)
+        return stirred
 
     def run(self, seconds: float, *keys: str, answers: bool = True) -> None:
         """Let time pass with a beat each second; what falls due is done when it does, and some streams tell something each second."""
@@ -189,7 +192,7 @@ class Exchange:
         return bool(waiting)
 
     def _receive(self, connection: Connection, frames: list[bytes]) -> None:
-        connection.last_inbound_at, connection.last_inbound_monotonic = self.world.wall, self.world.now
+        heard(connection, self.world.wall, self.world.now)
         Dispatcher(
             self.world.registry,
             connection,

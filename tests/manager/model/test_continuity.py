@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.manager.model.catalog import ORDERS, TICKER, TRADES, atom
-from tests.manager.model.world import WALL, Reader, World, data
+from tests.manager.model.world import WALL, Reader, World, data, heard
 
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.continuity import Gap, Interrupted, Interruption, Live, Resumed
@@ -48,7 +48,9 @@ def cut_and_resume(world: World, entry: Entry, *, silent: float, away: float) ->
     """Lose the socket `silent` seconds after its last byte, and be acknowledged again `away` seconds later."""
     connection = entry.connection
     assert connection is not None
-    connection.last_inbound_at, connection.last_inbound_monotonic = world.wall, world.now
+    # Its pings were answered until then.
+    for seconds in range(-4, 1):
+        heard(connection, world.wall + seconds, world.now + seconds)
     world.now += silent
     world.cut(connection, "no byte for 13 s")
     world.now += away

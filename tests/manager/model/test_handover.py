@@ -9,7 +9,7 @@ import pytest
 from tests.manager.model.catalog import ORDERS, atom
 from tests.manager.model.exchange import Exchange
 from tests.manager.model.test_sides import QUIET_ITEMS, Pair
-from tests.manager.model.world import WALL, World, end_acknowledged, socket_of, stage_of
+from tests.manager.model.world import WALL, World, end_acknowledged, heard, socket_of, stage_of
 
 from wsmgr.manager.model import handover, progress, rotation
 from wsmgr.manager.model.connection import Connection, Purpose, Stage
@@ -82,7 +82,7 @@ def test_a_byte_that_was_sent_after_the_beginning_proves_that_the_old_socket_was
 ) -> None:
     """One that comes sooner may have been sent before."""
     pair = quiet()
-    pair.primary.last_inbound_at, pair.primary.last_inbound_monotonic = WALL + 4.0 + after, 4.0 + after
+    heard(pair.primary, WALL + 4.0 + after, 4.0 + after)
     pair.wait(7.0)
     pair.world.cut(pair.primary)
     assert proved is (not periods(pair))
@@ -94,7 +94,7 @@ def test_a_socket_that_is_known_to_be_late_needs_a_later_proof() -> None:
     pair.primary.rtt = 3.0
     pair.begin()
     pair.wait(TRIAL)
-    pair.primary.last_inbound_at, pair.primary.last_inbound_monotonic = WALL + 5.9, 5.9
+    heard(pair.primary, WALL + 5.9, 5.9)
     pair.world.cut(pair.primary)
     assert 1 == len(periods(pair))
 

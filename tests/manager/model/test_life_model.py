@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.scripted_venue import Outcome, Request, Streams, VenueSocket
-from tests.manager.model.world import Reader, World, classify, numbers_of
+from tests.manager.model.world import Reader, World, classify, heard, numbers_of
 
 from wsmgr.manager.model import progress, repairing, rotation
 from wsmgr.manager.model.answers import take_answer
@@ -479,7 +479,7 @@ class Life(RuleBasedStateMachine):
             # A look between two sockets closed it: it was folded, or nothing was left on it.
             return
         connection = self._connection(name)
-        connection.last_inbound_at, connection.last_inbound_monotonic = self.world.wall, self.world.now
+        heard(connection, self.world.wall, self.world.now)
         dispatcher = Dispatcher(
             self.world.registry,
             connection,

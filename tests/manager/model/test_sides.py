@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, atom
-from tests.manager.model.world import Reader, World, data, ended, frame, numbers_of, socket_of, stage_of
+from tests.manager.model.world import (
+    Reader,
+    World,
+    data,
+    ended,
+    frame,
+    heard,
+    numbers_of,
+    ponged,
+    socket_of,
+    stage_of,
+)
 
 from wsmgr.manager.model import merging, progress, repairing, sides, trials
 from wsmgr.manager.model.connection import Connection, Phase, Purpose, Second, Stage
@@ -97,7 +108,7 @@ class Pair:
         )
 
     def _come(self, connection: Connection, raw: bytes) -> None:
-        connection.last_inbound_at, connection.last_inbound_monotonic = self.world.wall, self.world.now
+        heard(connection, self.world.wall, self.world.now)
         self.world.dispatcher(connection)([raw])
 
     def wait(self, seconds: float) -> Plan:
@@ -262,7 +273,9 @@ def test_a_venue_that_serves_the_newest_socket_only_is_found_out_and_the_loss_is
     pair.wait(0.5)
     pair.on_other(4)
     pair.on_other(5)
-    pair.wait(TRIAL)
+    pair.world.now += TRIAL
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    pair.world.look()
     assert (None, pair.other) == (pair.entry.second, pair.entry.connection)
     assert pair.world.venue.one_socket_only
     assert [{"overlap": "newest_only"}] == [fact.detail for fact in pair.facts("overlap_failed")]
@@ -271,6 +284,20 @@ def test_a_venue_that_serves_the_newest_socket_only_is_found_out_and_the_loss_is
     assert gap.started_at <= last_at
     assert pair.world.wall == gap.ended_at
     assert [gap] == pair.gaps_written()
+
+
+def test_where_the_first_socket_brings_nothing_at_all_the_venue_is_not_to_blame() -> None:
+    """It may be half open; the second side takes over, and two sockets are tried again."""
+    pair = Pair()
+    pair.wait(10.0)
+    pair.on_primary(2)
+    pair.begin()
+    pair.wait(0.5)
+    pair.on_other(4)
+    pair.on_other(5)
+    pair.wait(TRIAL)
+    assert (pair.other, False) == (pair.entry.connection, pair.world.venue.one_socket_only)
+    assert ([1, 2, 4, 5], 1) == (pair.read()[0], len(pair.gaps_written()))
 
 
 def test_the_first_message_behind_such_a_loss_carries_the_gap_and_its_snapshot_is_a_new_beginning() -> None:

@@ -12,13 +12,14 @@ from attrs import define, field
 from tests.manager.model.catalog import CATALOG
 from tests.manager.model.keys import parse_key
 
-from wsmgr.manager.model import progress
+from wsmgr.manager.model import handover, progress
 from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import MAX_BYTES, MAX_MESSAGES, Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.effects import Subscribe, Unsubscribe
 from wsmgr.manager.model.fact import Note
 from wsmgr.manager.model.frame import Ack, Data, Frame, Pong, Refusal, RefusalKind, Unroutable
+from wsmgr.manager.model.inbound import Moment
 from wsmgr.manager.model.items import Item
 from wsmgr.manager.model.message import Message, Source
 from wsmgr.manager.model.quota import Quotas
@@ -245,13 +246,25 @@ class World:
     def deliver(self, entry: Entry, *frames: bytes) -> None:
         """Let frames come on an entry's connection, in one wake-up."""
         assert entry.connection is not None
-        entry.connection.last_inbound_at, entry.connection.last_inbound_monotonic = self.wall, self.now
+        heard(entry.connection, self.wall, self.now)
         self.dispatcher(entry.connection)(list(frames))
 
     def cut(self, connection: Connection, reason: str = "reset") -> None:
         """Lose a connection's socket."""
         progress.lost(self.registry, connection, reason=reason, now=self.now, wall=self.wall)
         connection.state = ConnectionState.DISCONNECTED
+
+
+def heard(connection: Connection, wall: float, now: float) -> None:
+    """A byte came on a connection's socket."""
+    assert connection.inbound is not None
+    connection.inbound.heard(Moment(wall, now))
+
+
+def ponged(connection: Connection, wall: float, now: float) -> None:
+    """A ping was answered on a connection's socket."""
+    heard(connection, wall, now)
+    handover.heard(connection, now)
 
 
 def messages(*texts: str, key: str = "k") -> list[Message]:

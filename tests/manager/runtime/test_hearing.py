@@ -7,6 +7,7 @@ from tests.manager.model.catalog import TICKER, atom
 from tests.manager.model.world import URLS, World
 
 from wsmgr.manager.model.connection import Connection, Purpose, Second, Stage
+from wsmgr.manager.model.inbound import Inbound, Moment
 from wsmgr.manager.model.subscription import Entry, State
 from wsmgr.manager.runtime.hearing import SILENCE, Hearing
 from wsmgr.manager.store.changes import FLUSHED, SILENT, Mark, Unmark
@@ -16,7 +17,8 @@ NOW = 1_700_000_000.0
 
 def socket(heard_at: float | None) -> Connection:
     """Return a connection whose last byte came at a time."""
-    return Connection("v-1", "v", "api", URLS["api"], last_inbound_at=heard_at)
+    inbound = None if heard_at is None else Inbound(Moment(heard_at, heard_at))
+    return Connection("v-1", "v", "api", URLS["api"], inbound=inbound)
 
 
 def stream(coin: str, *, heard_at: float | None, state: State = State.LIVE) -> Entry:
@@ -29,7 +31,8 @@ def stream(coin: str, *, heard_at: float | None, state: State = State.LIVE) -> E
 
 def hear(entry: Entry, at: float) -> None:
     assert entry.connection is not None
-    entry.connection.last_inbound_at = at
+    assert entry.connection.inbound is not None
+    entry.connection.inbound.heard(Moment(at, entry.connection.inbound.last.monotonic + 0.1))
 
 
 def test_a_silent_stream_has_a_mark_of_its_own_at_its_last_byte() -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from wsmgr.manager.model.continuity import Interruption
+from wsmgr.manager.model.inbound import Inbound, Moment
 from wsmgr.manager.model.merging import Trial
 from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.model.subscription_type import Atom
@@ -120,19 +121,6 @@ class Stage(Enum):
     """It delivers beside the primary side."""
 
 
-@frozen
-class Beginning:
-    """When a second side was acknowledged.
-
-    Attributes:
-        wall: In unix seconds.
-        monotonic: The same on the monotonic clock.
-    """
-
-    wall: float
-    monotonic: float
-
-
 @define(eq=False)
 class Second:
     """The second side of a subscription (`sides`).
@@ -144,7 +132,6 @@ class Second:
         stage: How far it has come.
         deadline: When its answer, its proof or the judgement of its trial is due (monotonic); None while nothing is.
         trial: What it sent while on trial, compared with what the primary sent; None otherwise.
-        began: When its trial began; None before.
         behind: How many frames the primary side has brought since this one, joined, brought one.
         behind_since: When it brought one last (monotonic), or joined; None before.
     """
@@ -155,7 +142,6 @@ class Second:
     stage: Stage = Stage.WAITING
     deadline: float | None = None
     trial: Trial | None = field(default=None, repr=False)
-    began: Beginning | None = None
     behind: int = 0
     behind_since: float | None = None
 
@@ -193,7 +179,7 @@ class Handover:
 
     entry: Entry
     known: Interruption
-    began: Beginning
+    began: Moment
     proved_by: float
 
 
@@ -231,8 +217,7 @@ class Connection:
         opened_monotonic: The same on the monotonic clock.
         next_attempt_at: When it dials next, in unix seconds, or None.
         rtt: The newest round-trip time in seconds, or None.
-        last_inbound_at: When the last byte came, in unix seconds, or None.
-        last_inbound_monotonic: The same on the monotonic clock.
+        inbound: What came on its socket, or None while it has none.
         members: The subscriptions that are placed on it, by wire key: no two share one (DESIGN section 6).
         seconds: The subscriptions that have their second side here, by wire key.
         handovers: What subscriptions that went on elsewhere, or have a second side, still need to be proved here, by wire key.
@@ -272,8 +257,7 @@ class Connection:
     opened_monotonic: float | None = None
     next_attempt_at: float | None = None
     rtt: float | None = None
-    last_inbound_at: float | None = None
-    last_inbound_monotonic: float | None = None
+    inbound: Inbound | None = None
     members: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
     seconds: dict[str, Entry] = field(factory=dict[str, Entry], repr=False)
     handovers: dict[str, Handover] = field(factory=dict[str, Handover], repr=False)

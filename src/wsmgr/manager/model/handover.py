@@ -14,12 +14,13 @@ from attrs import evolve
 
 from wsmgr.manager.model.connection import Handover
 from wsmgr.manager.model.gaps import admit_gap, since_last_proof
+from wsmgr.manager.model.inbound import Moment
 from wsmgr.manager.model.judging import LATENESS
 from wsmgr.manager.model.publishing import publish
 from wsmgr.manager.model.subscription import State
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Connection, Second
+    from wsmgr.manager.model.connection import Connection
     from wsmgr.manager.model.continuity import Interruption
     from wsmgr.manager.model.frame import Data
     from wsmgr.manager.model.registry import Registry
@@ -32,15 +33,14 @@ UNPROVED = "not proved whole when another socket went on"
 """How the reason of such a gap begins."""
 
 
-def begin(entry: Entry, old: Connection, second: Second, *, now: float, wall: float) -> None:
-    """Listen on to the side that a subscription had alone until its second one was acknowledged."""
-    assert second.began is not None  # noqa: S101 - its trial has begun
+def begin(entry: Entry, old: Connection, *, now: float, wall: float) -> None:
+    """Have it proved that the side which a subscription had alone was whole until now, when its second one begins."""
     lateness = max(LATENESS, 2.0 * (old.rtt or 0.0))
     old.handovers[entry.wire_key] = Handover(
         entry=entry,
         known=since_last_proof(entry, f"{old.id} was left", now=now, wall=wall),
-        began=second.began,
-        proved_by=second.began.monotonic + lateness,
+        began=Moment(wall, now),
+        proved_by=now + lateness,
     )
 
 
@@ -79,7 +79,9 @@ def lost(registry: Registry, connection: Connection, interruption: Interruption,
     handovers = list(connection.handovers.values())
     connection.handovers.clear()
     for each in handovers:
-        if each.entry.state is State.CLOSED:
+        second = each.entry.second
+        if each.entry.state is State.CLOSED or (second is not None and second.trial is not None):
+            # What its trial has shown is judged as a whole.
             continue
         since = max(each.known.since, interruption.since)
         hole = evolve(

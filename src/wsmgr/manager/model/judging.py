@@ -69,7 +69,7 @@ def judge(entry: Entry, trial: Trial, overlap: Overlap, wall: float) -> Finding:
             return Finding.UNDECIDED
         case Overlap.INCOMPARABLE:
             return Finding.UNDECIDED if _is_behind(entry, trial) else Finding.UNPROVED
-        case Overlap.NEWEST_ONLY if not _was_heard(entry, trial):
+        case Overlap.NEWEST_ONLY if not _was_heard(entry, trial) or not _is_well(entry):
             return Finding.PRIMARY_SILENT
         case Overlap.NEWEST_ONLY | Overlap.DISJOINT:
             return Finding.NO_OVERLAP
@@ -94,6 +94,11 @@ def _is_behind(entry: Entry, trial: Trial) -> bool:
     if trial.overflowed or last is None or last.venue_time is None or held[0].venue_time is None:
         return False
     return last.venue_time < held[0].venue_time
+
+
+def _is_well(entry: Entry) -> bool:
+    """Whether the primary side's socket has brought anything since the trial began: otherwise it is at fault, and not the venue."""
+    return entry.connection is not None and entry.wire_key not in entry.connection.handovers
 
 
 def _was_heard(entry: Entry, trial: Trial) -> bool:

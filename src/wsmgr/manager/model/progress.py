@@ -23,6 +23,7 @@ from wsmgr.manager.model.continuity import Failed, Interruption, Live, Rejected
 from wsmgr.manager.model.errors import RejectedError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.gaps import close_gap, open_gap, since_last_message
+from wsmgr.manager.model.inbound import Inbound, Moment
 from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_key import subscription_id
 from wsmgr.manager.model.subscription_type import FirstProof
@@ -48,6 +49,7 @@ def opened(registry: Registry, connection: Connection, *, now: float, wall: floa
     connection.next_attempt_at = None
     connection.opened_at = wall
     connection.opened_monotonic = now
+    connection.inbound = Inbound(Moment(wall, now))
     registry.note(
         Fact(
             kind="connected",
@@ -72,14 +74,10 @@ def lost(
         wanted: Whether we ended it ourselves because the manager ends.
     """
     was_open = connection.opened_at is not None
-    since, since_monotonic = connection.last_inbound_at, connection.last_inbound_monotonic
-    if since is None or since_monotonic is None:
-        since, since_monotonic = connection.opened_at, connection.opened_monotonic
-    if since is None or since_monotonic is None:
-        since, since_monotonic = wall, now
+    since = Moment(wall, now) if connection.inbound is None else connection.inbound.whole_until(now)
     interruption = Interruption(
-        since=since,
-        since_monotonic=since_monotonic,
+        since=since.wall,
+        since_monotonic=since.monotonic,
         reason=reason,
         connection=connection.id,
         dials=connection.dials,
@@ -108,7 +106,7 @@ def lost(
     connection.state = ConnectionState.DISCONNECTED
     connection.reason = reason
     connection.opened_at = connection.opened_monotonic = None
-    connection.last_inbound_at = connection.last_inbound_monotonic = None
+    connection.inbound = None
     connection.rtt = None
     if was_open:
         registry.note(

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from wsmgr.manager.model import handover
-from wsmgr.manager.model.connection import Beginning, Phase, Purpose, Second, Stage
+from wsmgr.manager.model.connection import Phase, Purpose, Second, Stage
 from wsmgr.manager.model.continuity import Interruption, Resumed
 from wsmgr.manager.model.gaps import admit_gap, since_last_proof
+from wsmgr.manager.model.inbound import Moment
 from wsmgr.manager.model.judging import LATENESS, Finding, judge, window
 from wsmgr.manager.model.merging import Orphans, Trial
 from wsmgr.manager.model.publishing import publish
@@ -50,7 +51,8 @@ def proved(registry: Registry, entry: Entry, *, now: float, wall: float) -> None
     merger = registry.venues[entry.venue].remember(entry)
     assert merger is not None  # noqa: S101 - only what can be merged comes here
     second.trial = Trial(merger)
-    second.began = Beginning(wall=wall, monotonic=now)
+    if entry.connection is not None:
+        handover.begin(entry, entry.connection, now=now, wall=wall)
 
 
 def hold(registry: Registry, entry: Entry, frame: Data, raw: bytes, *, now: float, wall: float) -> None:
@@ -68,10 +70,15 @@ def hold(registry: Registry, entry: Entry, frame: Data, raw: bytes, *, now: floa
             settle(registry, entry, now=now, wall=wall)
 
 
-def join(registry: Registry, entry: Entry, *, now: float) -> None:
-    """End a trial well: the second side takes over, or joins; what was held of it follows, without what had been delivered."""
+def join(registry: Registry, entry: Entry, *, now: float, met: bool = True) -> None:
+    """End a trial well: the second side takes over, or joins; what was held of it follows, without what had been delivered.
+
+    Where the sides have `met`, the primary was whole until the second one went on; where both were quiet, that is to be proved yet.
+    """
     second = entry.second
     assert second is not None  # noqa: S101 - the caller has checked it
+    if met and entry.connection is not None:
+        entry.connection.handovers.pop(entry.wire_key, None)
     trial, second.trial = second.trial, None
     second.deadline = None
     if second.purpose is Purpose.MOVE:
@@ -94,10 +101,7 @@ def settle(registry: Registry, entry: Entry, *, now: float, wall: float) -> None
     old, new = name_of(entry.connection), second.connection.id
     match judge(entry, second.trial, overlap, wall):
         case Finding.CONTINUES:
-            primary = entry.connection
-            join(registry, entry, now=now)
-            if primary is not None:
-                handover.begin(entry, primary, second, now=now, wall=wall)
+            join(registry, entry, now=now, met=False)
         case Finding.UNDECIDED:
             second.deadline = now + LATENESS
         case Finding.UNPROVED:
@@ -143,11 +147,10 @@ def lost_primary(
 def _switch_unmerged(registry: Registry, entry: Entry, second: Second, *, now: float, wall: float) -> None:
     """Switch where frames of two sides cannot be told apart or put in order: at the first proof of the second one."""
     old = entry.connection
+    last = Moment(wall, now) if old is None or old.inbound is None else old.inbound.last
     interruption = Interruption(
-        since=wall if old is None or old.last_inbound_at is None else old.last_inbound_at,
-        since_monotonic=now
-        if old is None or old.last_inbound_monotonic is None
-        else old.last_inbound_monotonic,
+        since=last.wall,
+        since_monotonic=last.monotonic,
         reason=f"moved from {name_of(old)} to {second.connection.id}: {second.why}",
         connection=name_of(old),
     )

@@ -78,5 +78,5 @@ def _heard_at(entry: Entry) -> float | None:
         return None
     second = entry.second
     sides = (entry.connection, second.connection if second is not None and second.joined else None)
-    heard = [side.last_inbound_at for side in sides if side is not None and side.last_inbound_at is not None]
+    heard = [side.inbound.last.wall for side in sides if side is not None and side.inbound is not None]
     return max(heard, default=None)

@@ -21,6 +21,7 @@ from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.frame import Answer, Frame, GoingAway, Ping
+from wsmgr.manager.model.inbound import Moment
 from wsmgr.manager.model.requests import Request
 from wsmgr.manager.transport.errors import DialError, FrameError, SocketClosedError
 
@@ -178,7 +179,6 @@ class Session(Actor[Any]):
             async with self._context.connect(dial, self._on_batch) as socket:
                 self._open(socket)
                 closed = await socket.wait_closed()
-                handover.heard(self._connection, socket.last_inbound_at)
         except DialError as error:
             raise ConnectionLostError(str(error), dial=error) from error
         raise _end_of(closed)
@@ -200,8 +200,8 @@ class Session(Actor[Any]):
         clock = self._context.clock
         self._dispatch(frames)
         # Not before: where our own code raises on a frame, the rest of this batch is lost.
-        self._connection.last_inbound_at = clock.wall()
-        self._connection.last_inbound_monotonic = clock.monotonic()
+        if self._connection.inbound is not None:
+            self._connection.inbound.heard(Moment(clock.wall(), clock.monotonic()))
         if self._venue.model.stirred:
             self._context.look(self._venue.model.name)
         if self._connection.dedicated:
@@ -327,13 +327,16 @@ class Session(Actor[Any]):
             self._context.clock.monotonic()
         ):
             self._count_blocked()
-        return await self._prove_handovers()
+        return None if self._socket is None else await self._listen(self._socket)
 
-    async def _prove_handovers(self) -> Stop | None:
-        """Ask for a byte, where a stream went on elsewhere and it is not known yet that this socket was well until then."""
-        if self._socket is None or not self._connection.handovers:
+    async def _listen(self, socket: Socket) -> Stop | None:
+        """Note the last byte, of an answer to a ping too; ask for one where it is to be proved that this socket is whole."""
+        clock, heard_at = self._context.clock, socket.last_inbound_at
+        if self._connection.inbound is not None:
+            self._connection.inbound.heard(Moment(clock.wall() - (clock.monotonic() - heard_at), heard_at))
+        if not self._connection.handovers:
             return None
-        if handover.heard(self._connection, self._socket.last_inbound_at):
+        if handover.heard(self._connection, heard_at):
             self._context.look(self._venue.model.name)
         return await self._ping() if self._connection.handovers else None
 
