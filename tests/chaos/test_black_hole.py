@@ -10,6 +10,7 @@ import pytest
 from wsmgr.manager.manager import Manager
 from wsmgr.manager.testing.simulated import EPOCH, URL, World, in_virtual_time, simulated
 from wsmgr.manager.venues.hyperliquid.simulator import SimulatorOptions
+from wsmgr.manager.venues.hyperliquid.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from wsmgr.manager.runtime.handle import Subscription
@@ -82,5 +83,24 @@ def test_a_socket_that_is_only_late_is_kept(backend: str) -> None:
             assert late.socket.closed is None
             assert [book.state for book in books] == ["live"] * len(COINS)
             assert [] == await manager.gaps()
+
+    in_virtual_time(run, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_gap_of_a_quiet_stream_begins_with_the_last_answer_to_a_ping(backend: str) -> None:
+    """Not with its last message, which may be hours old: the answer shows that nothing was on its way."""
+
+    async def run() -> None:
+        quiet = SimulatorOptions(faults=Faults(quiet=frozenset({"orderUpdates"})))
+        async with simulated(quiet) as world, Manager(url=URL) as manager:
+            await manager.subscribe("orderUpdates", user="0x" + "a" * 40, wait="live")
+            await anyio.sleep(60.0)
+            (connection,) = world.network.connections.values()
+            connection.reset()
+            lost_at = anyio.current_time()
+            await anyio.sleep(10.0)
+            (gap,) = await manager.gaps()
+            assert lost_at - 2 * NOT_BEFORE <= gap.started_at.timestamp() - EPOCH <= lost_at
 
     in_virtual_time(run, backend=backend)

@@ -9,7 +9,7 @@ import pytest
 from tests.manager.model.catalog import ORDERS, atom
 from tests.manager.model.exchange import Exchange
 from tests.manager.model.test_sides import QUIET_ITEMS, Pair
-from tests.manager.model.world import WALL, World, end_acknowledged, heard, socket_of, stage_of
+from tests.manager.model.world import WALL, World, end_acknowledged, heard, ponged, socket_of, stage_of
 
 from wsmgr.manager.model import handover, progress, rotation
 from wsmgr.manager.model.connection import Connection, Purpose, Stage
@@ -86,6 +86,18 @@ def test_a_byte_that_was_sent_after_the_beginning_proves_that_the_old_socket_was
     pair.wait(7.0)
     pair.world.cut(pair.primary)
     assert proved is (not periods(pair))
+
+
+def test_while_a_trial_goes_on_the_old_socket_is_pinged_though_it_was_proved() -> None:
+    """Its answers are evidence in the trial."""
+    pair = Pair(QUIET_ITEMS)
+    pair.begin()
+    pair.world.now += LATENESS + 0.5
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    assert pair.primary.handovers
+    pair.world.look()
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    assert (pair.other, {}) == (pair.entry.connection, pair.primary.handovers)
 
 
 def test_a_socket_that_is_known_to_be_late_needs_a_later_proof() -> None:

@@ -300,6 +300,39 @@ def test_where_the_first_socket_brings_nothing_at_all_the_venue_is_not_to_blame(
     assert ([1, 2, 4, 5], 1) == (pair.read()[0], len(pair.gaps_written()))
 
 
+def test_a_socket_that_was_heard_a_moment_ago_is_given_the_time_to_show_that_it_is_well() -> None:
+    """Only a byte that came after the frames had their time says that the venue kept them from it."""
+    pair = Pair()
+    pair.begin()
+    pair.wait(0.5)
+    pair.on_other(4)
+    pair.on_other(5)
+    pair.wait(1.5)
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    pair.wait(0.6)
+    assert Stage.ON_TRIAL is stage_of(pair.entry)
+    pair.world.now += 0.4
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    pair.wait(LATENESS)
+    assert (pair.other, True) == (pair.entry.connection, pair.world.venue.one_socket_only)
+
+
+def test_nor_where_it_falls_silent_while_the_trial_goes_on() -> None:
+    """What it brought before the second side's frames says nothing of them; a socket that may yet bring something is waited for."""
+    pair = Pair()
+    pair.wait(10.0)
+    pair.on_primary(2)
+    pair.begin()
+    pair.wait(2.5)
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    pair.on_other(4)
+    pair.on_other(5)
+    pair.wait(LATENESS - 0.1)
+    assert Stage.ON_TRIAL is stage_of(pair.entry)
+    pair.wait(LATENESS)
+    assert (pair.other, False) == (pair.entry.connection, pair.world.venue.one_socket_only)
+
+
 def test_the_first_message_behind_such_a_loss_carries_the_gap_and_its_snapshot_is_a_new_beginning() -> None:
     """A consumer that only looks at `message.gap` knows too."""
     pair = Pair()
@@ -471,6 +504,19 @@ def test_states_without_keys_switch_at_the_first_frame_without_a_claim() -> None
     numbers, gaps, (resumed,) = pair.read()
     assert ([1, 2, 3], [], False) == (numbers, gaps, resumed.exact)
     assert (pair.other, 1) == (pair.entry.connection, pair.primary.late)
+
+
+def test_states_without_keys_that_leave_a_half_open_socket_have_a_gap_when_that_is_found() -> None:
+    """From its last byte to the switch."""
+    pair = Pair(TICKER_A)
+    pair.wait(5.0)
+    pair.begin()
+    pair.on_other(3)
+    assert [] == pair.read()[1]
+    pair.wait(8.0)
+    pair.world.cut(pair.primary, "no answer to a ping")
+    (gap,) = pair.read()[1]
+    assert (1_000_000.0, 5.0) == (gap.started_at, gap.duration)
 
 
 def test_a_history_without_keys_begins_anew_with_the_snapshot_of_the_second_side() -> None:

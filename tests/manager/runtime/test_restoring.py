@@ -19,6 +19,7 @@ from wsmgr.manager.store import queries
 from wsmgr.manager.store.changes import (
     FLUSHED,
     SILENT,
+    AddEvent,
     AddGap,
     Change,
     Mark,
@@ -30,7 +31,7 @@ from wsmgr.manager.store.database import Database
 from wsmgr.manager.store.desired import read_desired
 from wsmgr.manager.store.history import ENDED, EventsAsked, GapsAsked
 from wsmgr.manager.store.recovery import recover
-from wsmgr.manager.store.rows import GapRow, MetricsRow, SubscriptionRow
+from wsmgr.manager.store.rows import EventRow, GapRow, MetricsRow, SubscriptionRow
 from wsmgr.manager.store.state_directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -214,6 +215,18 @@ async def test_what_was_held_ends_with_its_process_and_so_does_its_gap(tmp_path:
     assert [] == subscriptions
     found = [(each.id, each.ended_at, each.duration_seconds, each.reason, each.open_because) for each in gaps]
     assert [(3, ALIVE_UNTIL, 20.0, "connection lost", ENDED)] == found
+
+
+async def test_such_a_gap_ends_no_sooner_than_the_last_that_was_written_down(tmp_path: Path) -> None:
+    """A process that heard nothing for a while may have written down why: then it was alive."""
+    row = book(kept=False)
+    gap = GapRow(id=3, subscription_id=row.id, started_at=ALIVE_UNTIL, reason="connection lost")
+    event = EventRow(id=7, at=ALIVE_UNTIL + 4.0, level="warning", kind="connection_lost")
+    leave(tmp_path / "state", *was_live(row), AddGap(gap), AddEvent(event))
+    async with Manager(url=NOWHERE, state_dir=tmp_path / "state"):
+        pass
+    _, (found,) = rows(tmp_path / "state")
+    assert (ALIVE_UNTIL + 4.0, 4.0) == (found.ended_at, found.duration_seconds)
 
 
 async def test_a_gap_that_was_left_open_after_its_subscriptions_end_is_closed(tmp_path: Path) -> None:

@@ -46,7 +46,12 @@ def begin(entry: Entry, old: Connection, *, now: float, wall: float) -> None:
 
 def heard(connection: Connection, at: float) -> bool:
     """Note that a byte came on a connection's socket, at `at` (monotonic); returns whether that has proved anything."""
-    proved = [wire_key for wire_key, each in connection.handovers.items() if each.proved_by <= at]
+    proved = [
+        wire_key
+        for wire_key, each in connection.handovers.items()
+        # While a trial goes on, whatever comes is evidence in it.
+        if each.proved_by <= at and not _is_on_trial(each.entry)
+    ]
     for wire_key in proved:
         del connection.handovers[wire_key]
     return bool(proved)
@@ -79,8 +84,7 @@ def lost(registry: Registry, connection: Connection, interruption: Interruption,
     handovers = list(connection.handovers.values())
     connection.handovers.clear()
     for each in handovers:
-        second = each.entry.second
-        if each.entry.state is State.CLOSED or (second is not None and second.trial is not None):
+        if each.entry.state is State.CLOSED or _is_on_trial(each.entry):
             # What its trial has shown is judged as a whole.
             continue
         since = max(each.known.since, interruption.since)
@@ -92,3 +96,7 @@ def lost(registry: Registry, connection: Connection, interruption: Interruption,
         )
         admit_gap(registry, each.entry, hole, now=now, wall=max(since, each.began.wall))
         registry.venues[each.entry.venue].attention[each.entry.id] = each.entry
+
+
+def _is_on_trial(entry: Entry) -> bool:
+    return entry.second is not None and entry.second.trial is not None

@@ -11,6 +11,7 @@ than the other, a stream may fall silent by itself at that very moment, and a ve
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -69,14 +70,18 @@ def judge(entry: Entry, trial: Trial, overlap: Overlap, wall: float) -> Finding:
             return Finding.UNDECIDED
         case Overlap.INCOMPARABLE:
             return Finding.UNDECIDED if _is_behind(entry, trial) else Finding.UNPROVED
-        case Overlap.NEWEST_ONLY if not _was_heard(entry, trial) or not _is_well(entry):
+        case Overlap.NEWEST_ONLY if not _was_heard(entry, trial):
             return Finding.PRIMARY_SILENT
+        case Overlap.NEWEST_ONLY if _older(trial, _heard_at(entry)) < 2:  # noqa: PLR2004 - as above
+            # Nothing has come on the first one's socket since: that may be half open, and then the venue is not to blame.
+            waits = not trial.overflowed and wall - _heard_at(entry) < LATENESS
+            return Finding.UNDECIDED if waits else Finding.PRIMARY_SILENT
         case Overlap.NEWEST_ONLY | Overlap.DISJOINT:
             return Finding.NO_OVERLAP
 
 
 def _older(trial: Trial, wall: float) -> int:
-    """Return how many frames of the second side the primary one has had the time to bring too."""
+    """Return how many frames of the second side the primary one has had the time to bring too until then."""
     return sum(held.wall <= wall - LATENESS for held in trial.held())
 
 
@@ -96,9 +101,10 @@ def _is_behind(entry: Entry, trial: Trial) -> bool:
     return last.venue_time < held[0].venue_time
 
 
-def _is_well(entry: Entry) -> bool:
-    """Whether the primary side's socket has brought anything since the trial began: otherwise it is at fault, and not the venue."""
-    return entry.connection is not None and entry.wire_key not in entry.connection.handovers
+def _heard_at(entry: Entry) -> float:
+    """Return when the last byte came on the primary side's socket (unix seconds); it is pinged while there is a trial."""
+    connection = entry.connection
+    return -math.inf if connection is None or connection.inbound is None else connection.inbound.last.wall
 
 
 def _was_heard(entry: Entry, trial: Trial) -> bool:

@@ -154,10 +154,13 @@ def _switch_unmerged(registry: Registry, entry: Entry, second: Second, *, now: f
         reason=f"moved from {name_of(old)} to {second.connection.id}: {second.why}",
         connection=name_of(old),
     )
+    is_gap = entry.type.kind is Kind.EVENT and entry.log is None
+    if old is not None and not is_gap:
+        handover.begin(entry, old, now=now, wall=wall)
     take_over(registry, entry, now=now, why=second.why)
     if entry.log is not None:
         entry.first = entry.fresh = True
-    if entry.type.kind is Kind.EVENT and entry.log is None:
+    if is_gap:
         admit_gap(registry, entry, interruption, now=now, wall=wall)
     else:
         entry.tell(Resumed(epoch=entry.epoch, exact=False, gap=None))

@@ -36,12 +36,14 @@ class _Left:
     """What an earlier process left.
 
     Attributes:
-        alive_until: The last proof that it was alive, in unix seconds; now where there is none.
+        heard_all_until: Until when it had heard every stream but the silent ones, in unix seconds; now where it does not say.
+        alive_until: The last sign of its life: it may have heard that, or written something down later.
         silent_since: Until when it heard the streams that it had not heard until then, by subscription.
         metrics: Its counters, by subscription.
         open_gaps: The gaps that it did not close, oldest first, by subscription.
     """
 
+    heard_all_until: float
     alive_until: float
     silent_since: dict[str, float]
     metrics: dict[str, MetricsRow]
@@ -49,7 +51,7 @@ class _Left:
 
     def heard_until(self, id_: str) -> float:
         """Return until when a subscription that was live was heard."""
-        return min(self.alive_until, self.silent_since.get(id_, self.alive_until))
+        return min(self.heard_all_until, self.silent_since.get(id_, self.heard_all_until))
 
 
 def restore(context: Context, ledger: Ledger, database: Database) -> None:
@@ -63,8 +65,10 @@ def restore(context: Context, ledger: Ledger, database: Database) -> None:
     wall = context.clock.wall()
     ledger.next_gap = queries.last_gap_id(database) + 1
     ledger.next_event = queries.last_event_id(database) + 1
+    heard_all_until = queries.flushed_at(database) or wall
     left = _Left(
-        alive_until=queries.flushed_at(database) or wall,
+        heard_all_until=heard_all_until,
+        alive_until=max([heard_all_until, *(row.at for row in queries.list_events(database, limit=1))]),
         silent_since=queries.silent_since(database),
         metrics=_metrics(database),
         open_gaps=_open_gaps(database),

@@ -265,18 +265,20 @@ def blindness_is_short(evidence: Evidence) -> Iterator[Complaint]:
 def blindness(evidence: Evidence) -> Iterator[Blind]:
     """Return when a subscription said `live`, and what the venue made in that time did not reach the client.
 
-    It begins with the first tick that did not come, and ends with the next that did, or when the word was taken back.
+    It begins with the first tick that did not come, and ends with the next that did, when the word was taken back, or with the gap that was told of it.
     """
     for wish in evidence.program.wishes:
         stream = wish.stream
         until = min(evidence.until, wish.ended_at or math.inf)
         lost = [made.at for made in stream.made if made.n not in stream.arrived]
+        gaps = [_period(row) for row in _rows_of(wish, evidence)]
         for since, left in wish.live_spans(until):
             now = since
             for at in lost:
                 if now <= at < left - ON_ITS_WAY:
                     back = next((each.at for each in stream.arrivals if each.at > at), until)
-                    now = min(back, left)
+                    told = min((ended for began, ended in gaps if began <= at <= ended), default=math.inf)
+                    now = min(back, left, told)
                     yield Blind(stream.type, _blamed(wish, at, evidence), at, now - at)
 
 
