@@ -45,8 +45,6 @@ FORGIVEN_AFTER = 3600.0
 EMPTY_LINGER = 10.0
 PARKED_LINGER = 300.0
 REQUEST_LINGER = 300.0
-LOOK_AGAIN = 1.0
-"""Seconds until what waits for ends to be acknowledged is looked at again, if none is until then."""
 
 
 @frozen
@@ -85,11 +83,7 @@ def reconcile(registry: Registry, venue: Venue, *, now: float, wall: float, urls
         wake.append(registry.pulse.judge_at(now))
     effects += _place_all(registry, venue, now, urls, wake)
     effects += _open_for_requests(venue, now, urls)
-    if _rotation_waits_for_ends(venue, now):
-        # It would take that for having no room, and break its socket.
-        wake.append(now + LOOK_AGAIN)
-    else:
-        effects += rotate(registry, venue, now, wake, partial(_new_like, venue, urls))
+    effects += rotate(registry, venue, now, wake, partial(_new_like, venue, urls))
     effects += pair(registry, venue, now, wake, partial(_new_for, venue, urls))
     fold(registry, venue, now, wake)
     effects += ask(venue, now, wake)
@@ -166,19 +160,6 @@ def _place_all(
                 freed = venue.origin.slots.free_at()
                 if freed is not None:
                     wake.append(freed)
-
-
-def _rotation_waits_for_ends(venue: Venue, now: float) -> bool:
-    """Whether streams that are to go over have no room but that of what the venue has not acknowledged to have ended."""
-    limit = venue.origin.quotas.subscriptions
-    rotating = [connection for connection in venue.connections if connection.rotation is not None]
-    return (
-        limit is not None
-        and bool(rotating)
-        and all(connection.members for connection in rotating)
-        and venue.origin.usage(now).subscriptions >= limit
-        and venue.origin.coming("subscriptions") > 0
-    )
 
 
 def _open_for_requests(venue: Venue, now: float, urls: dict[str, str]) -> Iterator[Effect]:

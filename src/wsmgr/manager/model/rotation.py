@@ -76,7 +76,7 @@ def rotate(
         else:
             yield from _go_on(registry, venue, connection, rotation, rotation.replacement, now, wake)
     for connection in waiting:
-        if busy:
+        if busy or _will_have_room(venue, now):
             wake.append(now + LOOK_AGAIN)
             break
         yield _start(registry, venue, connection, now, new_connection)
@@ -115,7 +115,7 @@ def _go_on(
     connection.leaving = True
     _move_over(registry, venue, connection, rotation, replacement, now)
     if connection.members:
-        if not _has_room(venue, now) and not replacement.seconds:
+        if not (_has_room(venue, now) or _will_have_room(venue, now) or replacement.seconds):
             yield _break(registry, connection, rotation, now)
         return
     for entry in list(connection.seconds.values()):
@@ -160,6 +160,11 @@ def _has_room(venue: Venue, now: float) -> bool:
     """Whether another second side is within the quota of subscriptions."""
     limit = venue.origin.quotas.subscriptions
     return limit is None or venue.origin.usage(now).subscriptions < limit
+
+
+def _will_have_room(venue: Venue, now: float) -> bool:
+    """Whether there is no room but that of what the venue has not acknowledged to have ended."""
+    return not _has_room(venue, now) and venue.origin.coming("subscriptions") > 0
 
 
 def _is_busy(venue: Venue) -> bool:
