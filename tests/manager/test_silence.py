@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.conftest import StartSimulator
-    from wsmgr.manager.runtime.views import EventView
+    from wsmgr.manager.runtime.history_views import EventView
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.conftest import StartSimulator
-    from wsmgr.manager.runtime.views import EventView
+    from wsmgr.manager.runtime.history_views import EventView
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a second and a half be what is 13 s else."""
-    monkeypatch.setattr("wsmgr.manager.runtime.caretaker.BEAT", 0.1)
+    monkeypatch.setattr("wsmgr.manager.runtime.beat.BEAT", 0.1)
     monkeypatch.setattr("wsmgr.manager.model.pulse.STALL", 0.3)
     monkeypatch.setattr("wsmgr.manager.model.pulse.GRACE", 0.3)
     monkeypatch.setattr("wsmgr.manager.runtime.stalls.PATIENCE", 0.1)
@@ -143,11 +143,11 @@ async def test_a_manager_on_a_quiet_loop_has_one_thread_more_and_no_event(simula
         assert [] == await told(manager, "loop_blocked")
 
 
-async def test_a_caretaker_that_was_killed_leaves_no_watchdog_behind(simulator: SimulatorThread) -> None:
+async def test_a_beat_that_was_killed_leaves_no_watchdog_behind(simulator: SimulatorThread) -> None:
     """The one that follows has its own."""
     async with running(simulator) as manager:
         node = manager.engine.root.tree()
-        for name in ("core", "caretaker"):
+        for name in ("core", "pulse", "beat"):
             (node,) = [child for child in node.children if child.id == name]
         assert node.ref is not None
         before = watchdogs()

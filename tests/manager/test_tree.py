@@ -14,7 +14,7 @@ from wsmgr.manager.model.connection import ConnectionState
 if TYPE_CHECKING:
     from tests.conftest import StartSimulator
     from wsmgr.manager.runtime.handle import Subscription
-    from wsmgr.manager.runtime.views import TreeView
+    from wsmgr.manager.runtime.tree_views import TreeView
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +31,7 @@ STAYS = (
     f"{VENUE}/keeper",
     "store/writer",
     "core/caretaker",
+    "core/pulse/beat",
     "core/origins/dialer",
     f"{VENUE}/requests",
     "consumers",

@@ -156,7 +156,7 @@ def _named(dialect: Dialect, name: str, *, served: bool) -> SubscriptionType:
 def _row(dialect: Dialect, subscription_type: SubscriptionType) -> dict[str, Any]:
     import msgspec
 
-    from wsmgr.manager.runtime.views import type_view
+    from wsmgr.manager.runtime.type_views import type_view
 
     row: dict[str, Any] = msgspec.to_builtins(type_view(dialect.name, subscription_type))
     return row

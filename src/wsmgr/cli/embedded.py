@@ -13,12 +13,13 @@ from wsmgr.cli.printing import ANSWERED, Printer
 from wsmgr.cli.settings import Settings
 from wsmgr.cli.wish import Wish
 from wsmgr.manager.config import DEFAULT_VENUE, load_config
-from wsmgr.manager.manager import Manager, check_policy
+from wsmgr.manager.manager import Manager
 from wsmgr.manager.model.delivery import Item, default_policy
 from wsmgr.manager.model.errors import SubscribeTimeoutError
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.runtime.handle import Subscription, waits_for
 from wsmgr.manager.runtime.lines import event_line, item_line
+from wsmgr.manager.runtime.policy import policy_named
 from wsmgr.manager.runtime.subscribing import check_redundancy
 from wsmgr.manager.venues.dialect import Dialect
 from wsmgr.manager.venues.dialects import dialect_named
@@ -38,7 +39,7 @@ def check(settings: Settings, wish: Wish) -> None:
     dialect = dialect_named(venue.dialect, venue.types)
     dialect.quotas.override(venue.quotas)
     atom = dialect.atom(wish.type, wish.params)
-    check_redundancy(atom.type, wish.redundancy, check_policy(wish.policy) or default_policy(atom.type))
+    check_redundancy(atom.type, wish.redundancy, policy_named(wish.policy) or default_policy(atom.type))
 
 
 def stream(settings: Settings, wish: Wish, printer: Printer, *, duration: float | None) -> int:

@@ -105,15 +105,7 @@ def exchange(
     request = Request(kind="action", payload={"type": action, **params}, venue=venue)
     client = find(settings, "exchange")
     if client is None:
-        from wsmgr.cli import embedded_requests, logging_setup, loop
-
-        embedded_requests.check(settings, request)
-        _check_terminal(dry_run=dry_run, yes=yes)
-        say_embedded(settings)
-        logging_setup.configure(verbose=settings.verbose)
-        if dry_run:
-            return loop.run(settings.backend, lambda: embedded_requests.preview(settings, request))
-        return loop.run(settings.backend, lambda: embedded_requests.act(settings, request, ask=not yes))
+        return _act_here(settings, request, dry_run=dry_run, yes=yes)
     _check_terminal(dry_run=dry_run, yes=yes)
     say_attached(client)
     return _attached(client, request, dry_run=dry_run, yes=yes)
@@ -152,6 +144,19 @@ def _check_terminal(*, dry_run: bool, yes: bool) -> None:
 
     if not dry_run and not yes:
         check_terminal()
+
+
+def _act_here(settings: Settings, request: Request, *, dry_run: bool, yes: bool) -> int:
+    """Have this process sign and send it."""
+    from wsmgr.cli import embedded_requests, logging_setup, loop
+
+    embedded_requests.check(settings, request)
+    _check_terminal(dry_run=dry_run, yes=yes)
+    say_embedded(settings)
+    logging_setup.configure(verbose=settings.verbose)
+    if dry_run:
+        return loop.run(settings.backend, lambda: embedded_requests.preview(settings, request))
+    return loop.run(settings.backend, lambda: embedded_requests.act(settings, request, ask=not yes))
 
 
 def _attached(client: DaemonClient, request: Request, *, dry_run: bool, yes: bool) -> int:

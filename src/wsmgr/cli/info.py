@@ -11,7 +11,7 @@ from wsmgr.cli.catalog import shown_params
 from wsmgr.cli.command import command
 from wsmgr.cli.errors import DONE, USAGE, CommandError
 from wsmgr.cli.finding import find
-from wsmgr.cli.options import Json
+from wsmgr.cli.options import Coin, Interval, Json, User
 from wsmgr.cli.requesting import (
     DIALECT,
     PANEL,
@@ -50,13 +50,9 @@ def info(
         ),
     ] = None,
     *,
-    coin: Annotated[str | None, typer.Option(help="The parameter `coin`.", show_default=False)] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="0x..", help="The parameter `user`.", show_default=False)
-    ] = None,
-    interval: Annotated[
-        str | None, typer.Option(metavar="1m", help="The parameter `interval`.", show_default=False)
-    ] = None,
+    coin: Coin = None,
+    user: User = None,
+    interval: Interval = None,
     param: Params = None,
     venue: Venue = None,
     json: Json = False,

@@ -32,6 +32,11 @@ SubscriptionId = Annotated[
 OptionalId = Annotated[
     str | None, typer.Argument(metavar="ID", help="Only of this subscription.", show_default=False)
 ]
+Coin = Annotated[str | None, typer.Option(help="The parameter `coin`.", show_default=False)]
+User = Annotated[str | None, typer.Option(metavar="0x..", help="The parameter `user`.", show_default=False)]
+Interval = Annotated[
+    str | None, typer.Option(metavar="1m", help="The parameter `interval`.", show_default=False)
+]
 Count = Annotated[
     int | None,
     typer.Option(callback=check_count, metavar="N", help="End after this many messages.", show_default=False),

@@ -11,7 +11,8 @@ import msgspec
 from wsmgr.cli.sources import PAGE, EventFilters, Filters, Row
 from wsmgr.manager.daemon.filters import STOPPED, EventFilter, check_state, check_user
 from wsmgr.manager.model.errors import NotFoundError
-from wsmgr.manager.runtime.views import event_view, gap_view, stopped_metrics_view, stopped_view
+from wsmgr.manager.runtime.history_views import event_view, gap_view
+from wsmgr.manager.runtime.subscription_views import stopped_metrics_view, stopped_view
 from wsmgr.manager.store import queries
 from wsmgr.manager.store.history import number_of
 from wsmgr.manager.store.stays import known_since, stays

@@ -10,7 +10,7 @@ from wsmgr.cli import cells, output
 from wsmgr.cli.command import command
 from wsmgr.cli.errors import USAGE, CommandError, NoDaemonError, say
 from wsmgr.cli.finding import find, need
-from wsmgr.cli.options import Count, Json, SubscriptionId, check_duration
+from wsmgr.cli.options import Coin, Count, Interval, Json, SubscriptionId, User, check_duration
 from wsmgr.cli.settings import Settings
 from wsmgr.cli.wish import ConnectionChoice, Redundancy, Wish, params_of
 
@@ -69,13 +69,9 @@ def subscribe(
         str, typer.Argument(metavar="TYPE", help="The subscription type; `wsmgr types` lists them.")
     ],
     *,
-    coin: Annotated[str | None, typer.Option(help="The parameter `coin`.", show_default=False)] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="0x..", help="The parameter `user`.", show_default=False)
-    ] = None,
-    interval: Annotated[
-        str | None, typer.Option(metavar="1m", help="The parameter `interval`.", show_default=False)
-    ] = None,
+    coin: Coin = None,
+    user: User = None,
+    interval: Interval = None,
     param: Annotated[
         list[str] | None,
         typer.Option("-p", metavar="NAME=VALUE", help="Any other parameter.", show_default=False),
@@ -129,13 +125,7 @@ def subscribe(
     printer = _printer(raw=raw, json=json, events=events, count=count)
     client = find(settings, "subscribe")
     if client is None:
-        from wsmgr.cli import embedded, logging_setup
-
-        embedded.check(settings, wish)
-        why = "no daemon runs" if settings.attach is None else "no daemon is asked"
-        say(f"{why}: a manager of this process streams (on {settings.backend}, state in memory)")
-        logging_setup.configure(verbose=settings.verbose)
-        return embedded.stream(settings, wish, printer, duration=duration)
+        return _stream_here(settings, wish, printer, duration)
     from wsmgr.cli import attached
 
     say(f"attached to the daemon at {client.socket}")
@@ -163,6 +153,17 @@ def tail(
 
     say(f"attached to the daemon at {client.socket}")
     return attached.tail(client, id, printer, after=after, duration=duration)
+
+
+def _stream_here(settings: Settings, wish: Wish, printer: Printer, duration: float | None) -> int:
+    """Stream from a manager of this process."""
+    from wsmgr.cli import embedded, logging_setup
+
+    embedded.check(settings, wish)
+    why = "no daemon runs" if settings.attach is None else "no daemon is asked"
+    say(f"{why}: a manager of this process streams (on {settings.backend}, state in memory)")
+    logging_setup.configure(verbose=settings.verbose)
+    return embedded.stream(settings, wish, printer, duration=duration)
 
 
 def _detach(settings: Settings, wish: Wish) -> int:

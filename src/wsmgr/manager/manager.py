@@ -19,18 +19,20 @@ import anyio
 from anyio import to_thread
 
 from wsmgr.manager.config import Config, load_config
-from wsmgr.manager.model.delivery import Item, Policy
 from wsmgr.manager.model.errors import ManagerClosedError, UsageError, WsmgrError
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.showing import forgetful, shown
-from wsmgr.manager.runtime import tree
+from wsmgr.manager.runtime import control, tree
+from wsmgr.manager.runtime.callbacks import start_consumer
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.ledger import Ledger
+from wsmgr.manager.runtime.policy import policy_named
 from wsmgr.manager.runtime.scribe import Scribe
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Wait
 from wsmgr.manager.runtime.venue_setup import add_venues
+from wsmgr.manager.runtime.why import say_why
 from wsmgr.manager.store.recovery import Recovery, in_memory, recover
 from wsmgr.manager.store.state_directory import StateDirectory
 from wsmgr.manager.transport import select
@@ -42,18 +44,15 @@ if TYPE_CHECKING:
 
     from wsmgr.actors import ChildSpec
     from wsmgr.manager.hyperliquid import Hyperliquid
+    from wsmgr.manager.model.delivery import Item, Policy
     from wsmgr.manager.model.outcome import Outcome
     from wsmgr.manager.runtime.callbacks import Callback
+    from wsmgr.manager.runtime.connection_views import ConnectionView
     from wsmgr.manager.runtime.handle import Subscription
-    from wsmgr.manager.runtime.views import (
-        ConnectionView,
-        EventView,
-        GapView,
-        MetricsView,
-        SubscriptionView,
-        TreeView,
-        WhyView,
-    )
+    from wsmgr.manager.runtime.history_views import EventView, GapView
+    from wsmgr.manager.runtime.subscription_views import MetricsView, SubscriptionView
+    from wsmgr.manager.runtime.tree_views import TreeView
+    from wsmgr.manager.runtime.why import WhyView
 
 CONNECTIONS = ("auto", "dedicated")
 FULL = frozenset({"Full", "QueueFull", "WouldBlock"})
@@ -215,7 +214,7 @@ class Manager:
             type,
             {**(params or {}), **more},
             venue=venue,
-            policy=check_policy(policy),
+            policy=policy_named(policy),
             events=events,
             dedicated=connection == "dedicated",
             redundancy=redundancy,
@@ -225,7 +224,7 @@ class Manager:
         )
         target = callback if inbox is None else _forward(inbox)
         if target is not None:
-            await engine.consume(handle, target)
+            await start_consumer(engine.context, handle, target)
         return handle
 
     async def subscribe_many(
@@ -295,11 +294,11 @@ class Manager:
         Raises:
             NotFoundError: There is no connection with this id.
         """
-        return self.engine.reconnect(connection_id)
+        return control.reconnect(self.engine.context, connection_id)
 
     def rebalance(self) -> list[str]:
         """Begin to give up the connections whose streams fit on the others; returns their ids."""
-        return self.engine.rebalance()
+        return control.rebalance(self.engine.context)
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription for everybody.
@@ -351,7 +350,7 @@ class Manager:
         Raises:
             NotFoundError: There is none with this id.
         """
-        return await self.engine.why(subscription_id)
+        return await say_why(self.engine.context, subscription_id)
 
     @cached_property
     def hyperliquid(self) -> Hyperliquid:
@@ -395,21 +394,6 @@ def _note_recovery(context: Context, recovery: Recovery) -> None:
         context.note(Fact(kind="state_recovered", level="error", detail=detail))
     if recovery.migrated:
         context.note(Fact(kind="database_migrated", detail={"migrations": list(recovery.migrated)}))
-
-
-def check_policy(policy: str | Policy | None) -> Policy | None:
-    """Return a policy by its name.
-
-    Raises:
-        UsageError: There is none of this name.
-    """
-    if policy is None or isinstance(policy, Policy):
-        return policy
-    try:
-        return Policy(policy)
-    except ValueError:
-        known = ", ".join(choice.value for choice in Policy)
-        raise UsageError(f"there is no policy {shown(policy)}; choose one of {known}") from None
 
 
 def _forward(inbox: TakesItems) -> Callback:

@@ -17,8 +17,9 @@ from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.errors import DaemonError
 from wsmgr.manager.daemon.subscribing import SubscribeRequest, subscribe
 from wsmgr.manager.model.errors import SubscriptionClosedError
+from wsmgr.manager.runtime.connection_views import ConnectionView
 from wsmgr.manager.runtime.engine import Engine
-from wsmgr.manager.runtime.views import ConnectionView, MetricsView, SubscriptionView
+from wsmgr.manager.runtime.subscription_views import MetricsView, SubscriptionView
 from wsmgr.manager.store.errors import StoreError
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from wsmgr.manager.daemon.errors import DaemonError
 from wsmgr.manager.model.continuity import Gap, Interruption
 from wsmgr.manager.model.fact import Fact, GapClosed, GapOpened
 from wsmgr.manager.model.message import Message
-from wsmgr.manager.runtime.views import TypeView, WhyView
+from wsmgr.manager.runtime.type_views import TypeView
+from wsmgr.manager.runtime.why import WhyView
 
 if TYPE_CHECKING:
     from wsmgr.manager.venues.hyperliquid.simulator import SimulatorThread

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from wsmgr.manager.daemon.paging import SCANNED, Page, Place, page, page_of_ledger, parse_number
 from wsmgr.manager.model.errors import UsageError
-from wsmgr.manager.runtime.views import gap_view
+from wsmgr.manager.runtime.history_views import gap_view
 from wsmgr.manager.store.rows import GapRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wsmgr.manager.runtime.views import GapView
+    from wsmgr.manager.runtime.history_views import GapView
 
 
 @frozen

@@ -22,8 +22,8 @@ from wsmgr.manager.runtime.beat import SETTLED, Beat
 from wsmgr.manager.runtime.clock import Clock, current_clock
 from wsmgr.manager.runtime.context import Context
 from wsmgr.manager.runtime.stalls import Finding, Watchdog
+from wsmgr.manager.runtime.subscription_views import metrics_view
 from wsmgr.manager.runtime.venue_setup import add_venues
-from wsmgr.manager.runtime.views import metrics_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -250,6 +250,27 @@ async def test_nothing_is_left_of_a_beat_that_ended() -> None:
     assert machine.context.registry.pulse.may_judge(machine.context.clock.monotonic())
 
 
+async def test_nothing_is_left_of_a_beat_that_crashed() -> None:
+    """Until another one beats everything may be judged, and that time is no stall."""
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    machine = Machine()
+    machine.beat = Beat(machine.context, fail)
+    with pytest.raises(ZeroDivisionError):
+        await machine.beat.keep(INTERVAL)
+    assert "wsmgr-watchdog" not in {thread.name for thread in threading.enumerate()}
+    pulse, now = machine.context.registry.pulse, machine.context.clock.monotonic
+    await anyio.sleep(30.0)
+    assert pulse.may_judge(now())
+    machine.beat = Beat(machine.context, machine.count)
+    async with beating(machine):
+        await anyio.sleep(10.2)
+        assert pulse.may_judge(now())
+    assert [] == machine.facts
+
+
 async def test_a_program_that_stalls_all_day_is_one_event_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """And none of its stalls is forgotten when the beat ends."""
     monkeypatch.setattr("wsmgr.manager.model.pulse.Pulse.take_stall", lambda _: 1.5)
@@ -260,7 +281,7 @@ async def test_a_program_that_stalls_all_day_is_one_event_a_minute(monkeypatch: 
     facts = [fact for fact in machine.facts if fact.kind == "loop_blocked"]
     assert 12 == len(facts)
     assert round((10 * 60.0 + 5.0) / INTERVAL) == sum(fact.detail.get("count", 1) for fact in facts)
-    assert {("warning", "caretaker")} == {(fact.level, fact.actor) for fact in facts}
+    assert {("warning", "beat")} == {(fact.level, fact.actor) for fact in facts}
 
 
 async def test_a_healer_is_told_of_new_gaps_once_a_second_until_it_has_heard() -> None:

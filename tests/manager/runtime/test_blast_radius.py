@@ -24,7 +24,7 @@ from wsmgr.manager.model.fact import Fact, Note
 from wsmgr.manager.model.progress import FAILURE_RETRIES
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.runtime import tree
-from wsmgr.manager.runtime.callbacks import CallbackConsumer
+from wsmgr.manager.runtime.callbacks import CallbackConsumer, start_consumer
 from wsmgr.manager.runtime.caretaker import RETRIES
 from wsmgr.manager.runtime.clock import current_clock
 from wsmgr.manager.runtime.context import Context
@@ -65,8 +65,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 def slow_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the caretaker's beat, on which no promise here hangs, come once a minute: 3,600 of them take longer than the rest."""
-    monkeypatch.setattr("wsmgr.manager.runtime.caretaker.BEAT", 60.0)
+    """Let the beat, on which no promise here hangs, come once a minute: 3,600 of them take longer than the rest."""
+    monkeypatch.setattr("wsmgr.manager.runtime.beat.BEAT", 60.0)
 
 
 class Bug(Exception):  # noqa: N818 - it stands for any exception of our own
@@ -259,7 +259,7 @@ async def subscribe_over_and_over(world: World, coin: str) -> None:
     while True:
         handle, _ = await world.subscribe(coin)
         try:
-            consumer = await world.engine.consume(handle, ignore)
+            consumer = await start_consumer(world.context, handle, ignore)
         except StartError:
             handle.release()
         else:
@@ -299,7 +299,7 @@ async def test_99_of_100_never_notice_the_one_that_crashes_without_end(
         callers.start_soon(subscribe_over_and_over, world, "CONSUMER")
         coins = ("LINK", "SESSION", *(f"C{number}" for number in range(CROWD - 2)))
         for handle, _ in [await world.subscribe(coin) for coin in coins]:
-            await world.engine.consume(handle, ignore)
+            await start_consumer(world.context, handle, ignore)
         await settle(lambda: CROWD - 1 == len(healthy_dialling(world)))
         bad_ids = {"dialer:hyperliquid:v42", "venue:v43", "venue:v44", "callback:v0/l2Book?coin=CONSUMER"}
         bad_ids |= {connection.id for connection in world.connections()} - healthy_dialling(world)
@@ -469,7 +469,7 @@ async def test_a_consumer_whose_actor_crashes_says_so_and_gives_its_hold_back(
     fault.plant(monkeypatch, CallbackConsumer, lambda _: True)
     async with running(World()) as world:
         handle, entry = await world.subscribe("C1")
-        consumer = await world.engine.consume(handle, ignore)
+        consumer = await start_consumer(world.context, handle, ignore)
         await consumer.monitor().wait()
         assert [] == entry.buffers
         (event,) = world.events("consumer_failed")
@@ -477,7 +477,7 @@ async def test_a_consumer_whose_actor_crashes_says_so_and_gives_its_hold_back(
 
         fault.fixed = True
         handle, entry = await world.subscribe("C1")
-        consumer = await world.engine.consume(handle, ignore)
+        consumer = await start_consumer(world.context, handle, ignore)
         await anyio.sleep(HOUR)
         assert consumer.alive
         assert [handle.buffer] == entry.buffers
@@ -491,5 +491,5 @@ async def test_a_consumer_that_cannot_be_started_gives_its_hold_back() -> None:
         assert consumers is not None
         consumers.begin_stop(Shutdown())
         with pytest.raises(ManagerClosedError, match=r"C1.*could not be started"):
-            await world.engine.consume(handle, ignore)
+            await start_consumer(world.context, handle, ignore)
         assert [] == entry.buffers

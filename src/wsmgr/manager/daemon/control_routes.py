@@ -9,6 +9,7 @@ from starlette.background import BackgroundTask
 
 from wsmgr.manager.daemon import openapi
 from wsmgr.manager.daemon.answers import answer
+from wsmgr.manager.runtime import control
 from wsmgr.manager.runtime.engine import Engine
 
 
@@ -26,7 +27,7 @@ def control_router(engine: Engine) -> APIRouter:
         summary="Have a connection get a new socket",
     )
     async def reconnect_one(id: str) -> Response:
-        return answer(openapi.Reconnecting(engine.reconnect(id)))
+        return answer(openapi.Reconnecting(control.reconnect(engine.context, id)))
 
     @router.post(
         "/reconnect",
@@ -34,7 +35,7 @@ def control_router(engine: Engine) -> APIRouter:
         summary="Have every connection get a new socket",
     )
     async def reconnect_all() -> Response:
-        return answer(openapi.Reconnecting(engine.reconnect()))
+        return answer(openapi.Reconnecting(control.reconnect(engine.context)))
 
     @router.post(
         "/rebalance",
@@ -42,7 +43,7 @@ def control_router(engine: Engine) -> APIRouter:
         summary="Give up the connections whose streams fit on the others",
     )
     async def rebalance() -> Response:
-        return answer(openapi.Rebalancing(engine.rebalance()))
+        return answer(openapi.Rebalancing(control.rebalance(engine.context)))
 
     @router.post(
         "/drain", status_code=202, responses=openapi.draining(), summary="End the daemon, in an orderly way"

@@ -13,7 +13,7 @@ import msgspec
 
 from wsmgr.manager.daemon.paging import PAGE
 from wsmgr.manager.daemon.stream import LINES, StreamResponse, write
-from wsmgr.manager.runtime.views import EventView, event_view
+from wsmgr.manager.runtime.history_views import EventView, event_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

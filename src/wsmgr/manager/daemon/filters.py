@@ -10,7 +10,7 @@ from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.showing import shown
 from wsmgr.manager.model.subscription import State
 from wsmgr.manager.model.subscription_type import ADDRESS
-from wsmgr.manager.runtime.views import EventView
+from wsmgr.manager.runtime.history_views import EventView
 from wsmgr.manager.store.rows import EventRow
 
 STOPPED: Final = "stopped"

@@ -10,7 +10,7 @@ import sniffio
 
 from wsmgr.manager.daemon.listening import url_of
 from wsmgr.manager.runtime.engine import Engine
-from wsmgr.manager.runtime.views import at
+from wsmgr.manager.runtime.timestamps import at
 from wsmgr.manager.version import version
 
 

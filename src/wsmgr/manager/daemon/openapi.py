@@ -13,8 +13,13 @@ from wsmgr.manager.daemon.records import FRAMES
 from wsmgr.manager.daemon.requesting import OutcomeView, VenueRequest
 from wsmgr.manager.daemon.stream import LINES
 from wsmgr.manager.daemon.subscribing import SubscribeRequest
-from wsmgr.manager.runtime import views
+from wsmgr.manager.runtime.connection_views import ConnectionView
+from wsmgr.manager.runtime.history_views import EventView, GapView
 from wsmgr.manager.runtime.lines import MessageLine
+from wsmgr.manager.runtime.subscription_views import MetricsView, SubscriptionView
+from wsmgr.manager.runtime.tree_views import TreeView
+from wsmgr.manager.runtime.type_views import TypeView
+from wsmgr.manager.runtime.why import WhyView
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -77,14 +82,14 @@ class Draining(msgspec.Struct):
 
 
 _DOCUMENTS: Final = (
-    views.SubscriptionView,
-    views.MetricsView,
-    views.ConnectionView,
-    views.TreeView,
-    views.TypeView,
-    views.GapView,
-    views.EventView,
-    views.WhyView,
+    SubscriptionView,
+    MetricsView,
+    ConnectionView,
+    TreeView,
+    TypeView,
+    GapView,
+    EventView,
+    WhyView,
     SubscribeRequest,
     VenueRequest,
     OutcomeView,

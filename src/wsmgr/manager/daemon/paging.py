@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from wsmgr.manager.model.errors import UsageError
 from wsmgr.manager.model.subscription import Entry
-from wsmgr.manager.runtime.views import EventView, GapView
+from wsmgr.manager.runtime.history_views import EventView, GapView
 
 PAGE = 250
 SLICE = 50

@@ -16,8 +16,9 @@ from wsmgr.manager.daemon.health import Pulse
 from wsmgr.manager.daemon.paging import PAGE, page, page_of_ledger, parse_number
 from wsmgr.manager.daemon.stream import LINES
 from wsmgr.manager.daemon.subscription_routes import After, Limit
+from wsmgr.manager.runtime.connection_views import connection_view
 from wsmgr.manager.runtime.engine import Engine
-from wsmgr.manager.runtime.views import connection_view, type_view
+from wsmgr.manager.runtime.type_views import type_view
 
 Subscription = Annotated[str | None, Query(description="Only those of the subscription with this id.")]
 Open = Annotated[

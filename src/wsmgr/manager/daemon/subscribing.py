@@ -15,12 +15,11 @@ from starlette.requests import Request
 from wsmgr.manager.daemon.bodies import decoded, read_body
 from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.stream import gone
-from wsmgr.manager.model.delivery import Policy
-from wsmgr.manager.model.errors import ManagerClosedError, SubscriptionClosedError, UsageError, WsmgrError
+from wsmgr.manager.model.errors import ManagerClosedError, SubscriptionClosedError, WsmgrError
 from wsmgr.manager.model.returning import Cursor
-from wsmgr.manager.model.showing import shown
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.handle import Subscription
+from wsmgr.manager.runtime.policy import policy_named
 from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT
 
 
@@ -65,21 +64,6 @@ async def read_request(request: Request) -> SubscribeRequest:
         UsageError: It is JSON of another shape.
     """
     return decoded(await read_body(request), _decode)
-
-
-def policy_named(name: str | None) -> Policy | None:
-    """Return a delivery policy by its name.
-
-    Raises:
-        UsageError: There is none of this name.
-    """
-    if name is None:
-        return None
-    try:
-        return Policy(name)
-    except ValueError:
-        known = ", ".join(policy.value for policy in Policy)
-        raise UsageError(f"there is no policy {shown(name)}; choose one of {known}") from None
 
 
 def cursor_of(after: str | None) -> Cursor | None:

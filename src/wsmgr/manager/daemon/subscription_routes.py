@@ -13,7 +13,7 @@ from wsmgr.manager.daemon.closing import Closing
 from wsmgr.manager.daemon.filters import check_state, check_user
 from wsmgr.manager.daemon.message_stream import MessageStream, StreamOptions
 from wsmgr.manager.daemon.paging import PAGE, page, place_of
-from wsmgr.manager.daemon.subscribing import cursor_of, policy_named, read_request, subscribe
+from wsmgr.manager.daemon.subscribing import cursor_of, read_request, subscribe
 from wsmgr.manager.model.errors import NotFoundError, UnknownTypeError, WsmgrError
 from wsmgr.manager.model.returning import Cursor
 from wsmgr.manager.model.showing import shown
@@ -21,7 +21,9 @@ from wsmgr.manager.model.subscription import Entry
 from wsmgr.manager.runtime.engine import Engine
 from wsmgr.manager.runtime.handle import Subscription
 from wsmgr.manager.runtime.lines import PayloadBytes, message_line, subscribed_line
-from wsmgr.manager.runtime.views import metrics_view, subscription_view
+from wsmgr.manager.runtime.policy import policy_named
+from wsmgr.manager.runtime.subscription_views import metrics_view, subscription_view
+from wsmgr.manager.runtime.why import say_why
 
 Limit = Annotated[int, Query(ge=1, le=PAGE, description="How many rows at most.")]
 After = Annotated[str | None, Query(description="`next` of the page before.")]
@@ -160,7 +162,7 @@ def _declare_documents(router: APIRouter, engine: Engine) -> None:
         summary="Why it is as it is, and what comes next",
     )
     async def why(id: str) -> Response:
-        return answer(await engine.why(id))
+        return answer(await say_why(engine.context, id))
 
 
 def _declare_stream(router: APIRouter, engine: Engine, closing: Closing) -> None:

@@ -1,33 +1,39 @@
-"""The beat: what is done twice a second, and what once a second.
+"""The beat: an actor that does what is to be done twice a second, and once a second.
 
 Twice a second the pulse is kept and the clocks are compared: what stood still, was suspended or was set is an event. Once a second
 each subscription is looked at for a microsecond: its rate, its lag, its silence. Of many subscriptions each turn of the loop takes
 some, so that no message waits for all of them.
+
+All this only measures and reminds, so a crash of it costs nothing but that: nobody keeps the pulse until the next one beats. It beats
+in a task of its own beside the mailbox: it is late when the loop was.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
+from wsmgr.actors import Actor, Continue, Crash
 from wsmgr.manager.model import repairing, sides
 from wsmgr.manager.model.clocks import Clocks
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.lag import VenueClock, sample_lag, skip_lag
-from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.model.pulse import INTERVAL
 from wsmgr.manager.runtime.stall_events import StallEvents
 from wsmgr.manager.runtime.stalls import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from wsmgr.actors import ExitReason
     from wsmgr.manager.model.subscription import Entry
+    from wsmgr.manager.runtime.context import Context
 
+BEAT = INTERVAL
 SECOND = 1.0
 PORTION = 250
 """Subscriptions that are looked at in one turn of the loop."""
@@ -48,8 +54,7 @@ class _VenueTime:
     due_at: float | None = None
 
 
-@define(eq=False)
-class Beat:
+class Beat(Actor[Any]):
     """Keeps the beat of one manager.
 
     Args:
@@ -57,15 +62,26 @@ class Beat:
         each_second: Called once a second.
     """
 
-    _context: Context
-    _each_second: Callable[[], None]
-    _clocks: Clocks = field(factory=Clocks, init=False)
-    _times: dict[str, _VenueTime] = field(factory=dict[str, _VenueTime], init=False)
-    _stalls: StallEvents = field(init=False)
+    def __init__(self, context: Context, each_second: Callable[[], None]) -> None:
+        """Know nothing of any clock yet."""
+        self._context = context
+        self._each_second = each_second
+        self._clocks = Clocks()
+        self._times: dict[str, _VenueTime] = {}
+        self._stalls = StallEvents(context.note)
 
-    def __attrs_post_init__(self) -> None:
-        """Have stalls told of where everything is."""
-        self._stalls = StallEvents(self._context.note)
+    async def init(self) -> Continue:
+        """Start at once."""
+        return Continue()
+
+    async def handle_continue(self, token: object) -> None:
+        """Begin to beat."""
+        self.start_soon(self.keep, BEAT)
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """Tell of a crash: until the next one beats, nobody measures."""
+        if isinstance(reason, Crash):
+            self._note("beat_failed", "error", {"error": f"{type(reason.error).__name__}: {reason.error}"})
 
     async def keep(self, interval: float) -> None:
         """Beat every `interval` seconds until it is cancelled; then the watchdog's thread has ended too."""
@@ -73,6 +89,9 @@ class Beat:
         beats, beats_a_second = 0, max(1, round(SECOND / interval))
         due = monotonic() + interval
         pulse = self._context.registry.pulse
+        for entry in self._context.registry.entries.values():
+            # What came while nobody beat did not come within one second.
+            entry.counters.resume_sampling()
         pulse.begin(monotonic(), interval=interval)
         try:
             with Watchdog(interval) as watchdog:
@@ -172,5 +191,5 @@ class Beat:
             time.due_at = now + SETTLED
             self._note("venue_clock", "info", {"origin": origin, "offset_ms": round(offset * 1000.0, 1)})
 
-    def _note(self, kind: str, level: Literal["info", "warning"], detail: dict[str, object]) -> None:
-        self._context.note(Fact(kind=kind, level=level, actor="caretaker", detail=detail))
+    def _note(self, kind: str, level: Literal["info", "warning", "error"], detail: dict[str, object]) -> None:
+        self._context.note(Fact(kind=kind, level=level, actor="beat", detail=detail))

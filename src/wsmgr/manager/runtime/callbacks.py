@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from anyio import current_effective_deadline, get_cancelled_exc_class, to_thread
 
-from wsmgr.actors import Actor, Continue, Crash, ExitReason, MailboxPolicy, Normal, Shutdown, Stop
+from wsmgr.actors import (
+    Actor,
+    ActorRef,
+    CallExitError,
+    ChildSpec,
+    Continue,
+    Crash,
+    ExitReason,
+    MailboxPolicy,
+    Normal,
+    Shutdown,
+    Stop,
+)
 from wsmgr.manager.model.errors import (
     LaggedError,
     ManagerClosedError,
@@ -188,3 +200,42 @@ class CallbackConsumer(Actor[Any]):
                 "dropped": self._handle.dropped,
             },
         )
+
+
+async def start_consumer(context: Context, handle: Subscription, callback: Callback) -> ActorRef[Any]:
+    """Give what comes on a handle to a callback, under the tree's `consumers`; returns its actor.
+
+    Raises:
+        ManagerClosedError: No consumer can be started now; the handle is released.
+    """
+    spec = ChildSpec(
+        f"callback:{handle.key}",
+        lambda: CallbackConsumer(context, handle, callback),
+        restart="temporary",
+        # The drain has given it time already.
+        shutdown=1.0,
+    )
+    supervisor = context.consumer_supervisor
+    if supervisor is None:
+        handle.release()
+        raise ManagerClosedError("the manager has no consumers' supervisor: it is starting or ending")
+    try:
+        return await supervisor.start_child(spec)
+    except CallExitError as error:
+        handle.release()
+        raise ManagerClosedError(f"the consumer of {handle.key} could not be started: {error}") from error
+    except BaseException:
+        handle.release()
+        raise
+
+
+def release_killed(context: Context) -> None:
+    """Release what consumers held that were killed, and so could not say goodbye themselves."""
+    for ref, handle in list(context.consumers.items()):
+        if not ref.alive:
+            del context.consumers[ref]
+            handle.release()
+            detail = {"error": f"its actor ended: {ref.exit_reason}", "dropped": handle.dropped}
+            context.note(
+                Fact(kind="consumer_failed", level="error", subscription_id=handle.id, detail=detail)
+            )

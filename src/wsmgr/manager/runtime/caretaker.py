@@ -1,8 +1,7 @@
-"""The caretaker: starts the dialers, and every venue that is wanted and not running; keeps the beat.
+"""The caretaker: starts the dialers, and every venue that is wanted and not running.
 
 A dialer that has run is restarted by its supervisor; one that cannot even be started is tried again by the same backoff. A
-venue that gave up is parked with its reason and tried again later and later. The others never notice. The beat is a task of its
-own beside the mailbox: it is late when the loop was, and not when the caretaker waits for somebody.
+venue that gave up is parked with its reason and tried again later and later. The others never notice.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from wsmgr.actors.reasons import describe
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.connection import ConnectionState
 from wsmgr.manager.model.fact import Fact
-from wsmgr.manager.model.pulse import INTERVAL
-from wsmgr.manager.runtime.beat import Beat
 from wsmgr.manager.runtime.dialer import RESTARTS, dialer_failed
 
 if TYPE_CHECKING:
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from wsmgr.actors import DynamicSupervisor
     from wsmgr.manager.runtime.context import Context, OriginContext, VenueContext
 
-BEAT = INTERVAL
 RETRIES = (5.0, 60.0, 300.0, 900.0, 3600.0)
 HEALTHY = 600.0
 
@@ -47,7 +43,7 @@ class _RetryDialer:
 
 
 class Caretaker(Actor[Any]):
-    """Starts the dialers and the venues, and keeps the beat.
+    """Starts the dialers and the venues.
 
     Args:
         context: What the actors share.
@@ -69,15 +65,13 @@ class Caretaker(Actor[Any]):
         self._dialer_spec = dialer_spec
         self._venue_spec = venue_spec
         self._running: dict[int, str] = {}
-        self._beat = Beat(context, self._release_killed)
 
     async def init(self) -> Continue:
         """Start at once; the dialers and the venues are for later."""
         return Continue()
 
     async def handle_continue(self, token: object) -> None:
-        """Adopt what runs, start the rest, and begin the beat."""
-        self.start_soon(self._beat.keep, BEAT)
+        """Adopt what runs, and start the rest."""
         known = {child.id for child in self._origins.which_children()}
         for origin in self._context.origins.values():
             if self._dialer_spec(origin).id not in known:
@@ -164,14 +158,3 @@ class Caretaker(Actor[Any]):
             )
         )
         self.send_after(delay, _Retry(name))
-
-    def _release_killed(self) -> None:
-        """Release what consumers held that were killed, and so could not say goodbye themselves."""
-        for ref, handle in list(self._context.consumers.items()):
-            if not ref.alive:
-                del self._context.consumers[ref]
-                handle.release()
-                detail = {"error": f"its actor ended: {ref.exit_reason}", "dropped": handle.dropped}
-                self._context.note(
-                    Fact(kind="consumer_failed", level="error", subscription_id=handle.id, detail=detail)
-                )

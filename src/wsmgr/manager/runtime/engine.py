@@ -1,48 +1,33 @@
-"""The engine: what one can ask of a running manager.
+"""The engine: what is subscribed to, asked and listed of a running manager.
 
 `Manager`, the daemon's API and the command line all come here. Input is checked once, at this door; what happens behind it is
-the actors' matter.
+the actors' matter. What is done to connections by hand is in `control`, and why a subscription is as it is in `why`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from attrs import define, field
 
-from wsmgr.actors import ActorRef, CallExitError, ChildSpec, Supervisor
+from wsmgr.actors import Supervisor
 from wsmgr.manager.model.delivery import Policy, default_policy
-from wsmgr.manager.model.errors import (
-    ManagerClosedError,
-    NotFoundError,
-    UsageError,
-    WsmgrError,
-)
-from wsmgr.manager.model.explaining import explain
-from wsmgr.manager.model.folding import hurry
+from wsmgr.manager.model.errors import ManagerClosedError, UsageError, WsmgrError
 from wsmgr.manager.model.showing import shown
-from wsmgr.manager.runtime.callbacks import Callback, CallbackConsumer
+from wsmgr.manager.runtime.batch import subscribe_all
+from wsmgr.manager.runtime.connection_views import ConnectionView, connection_view
 from wsmgr.manager.runtime.context import Context, VenueContext
 from wsmgr.manager.runtime.handle import Subscription
-from wsmgr.manager.runtime.reconnecting import reconnect
-from wsmgr.manager.runtime.store_client import list_events, list_gaps, list_history
-from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Subscribing, Wait, Wish, choose_socket
-from wsmgr.manager.runtime.views import (
-    ConnectionView,
-    EventView,
-    GapView,
+from wsmgr.manager.runtime.history_views import EventView, GapView, event_view, gap_view
+from wsmgr.manager.runtime.store_client import list_events, list_gaps
+from wsmgr.manager.runtime.subscribing import DEFAULT_TIMEOUT, Subscribing, Wait, choose_socket
+from wsmgr.manager.runtime.subscription_views import (
     MetricsView,
     SubscriptionView,
-    TreeView,
-    WhyView,
-    connection_view,
-    event_view,
-    gap_view,
     metrics_view,
     subscription_view,
-    why_view,
 )
+from wsmgr.manager.runtime.tree_views import TreeView, tree_view
 from wsmgr.manager.store.history import EventsAsked, GapsAsked
 from wsmgr.manager.venues.dialect import REQUEST_TIMEOUT
 
@@ -53,8 +38,6 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.requests import RequestKind
     from wsmgr.manager.model.returning import Cursor
 
-HISTORY = 20
-"""How many events about a subscription `why` shows, and how many of its connections."""
 EMBEDDED = "embedded"
 """Who acts when a program calls the manager inside itself."""
 
@@ -150,59 +133,17 @@ class Engine:
         wait: Wait = "ack",
         timeout: float = DEFAULT_TIMEOUT,
     ) -> list[Subscription | WsmgrError]:
-        """Subscribe to several at once; returns for each wish, in order, its handle or its error.
-
-        Args:
-            wishes: Type and parameters of each.
-            venue: As for `subscribe`, for all of them; so are the others.
-            events: Whether the consumers want continuity events.
-            keep: Whether they stay until someone ends them.
-            wait: How far each must have come.
-            timeout: Seconds to wait for that.
-        """
+        """Subscribe to several at once, all with the same options; `Manager.subscribe_many` says the rest."""
         self._check_running()
-        found = self.venue(venue)
-        results: list[Subscription | WsmgrError] = []
-        try:
-            await self._subscribe_all(
-                found, wishes, results, events=events, keep=keep, wait=wait, timeout=timeout
-            )
-        except BaseException:
-            # The caller gets none of them, so nobody would ever give their holds back.
-            for handle in results:
-                if isinstance(handle, Subscription):
-                    handle.release()
-            raise
-        return results
-
-    async def _subscribe_all(
-        self,
-        venue: VenueContext,
-        wishes: Iterable[tuple[str, Mapping[str, object]]],
-        results: list[Subscription | WsmgrError],
-        *,
-        events: bool,
-        keep: bool,
-        wait: Wait,
-        timeout: float,
-    ) -> None:
-        async with anyio.create_task_group() as group:
-
-            async def finish(index: int, wish: Wish) -> None:
-                try:
-                    await self._subscribing.finish(wish, keep=keep, wait=wait, timeout=timeout)
-                except WsmgrError as error:
-                    results[index] = error
-
-            # All are wanted in their order before anything is asked for, so that they are placed together.
-            for type_name, params in wishes:
-                try:
-                    wish = await self._subscribing.begin(venue, type_name, params, events=events, wait=wait)
-                except WsmgrError as error:
-                    results.append(error)
-                else:
-                    results.append(wish.handle)
-                    group.start_soon(finish, len(results) - 1, wish)
+        return await subscribe_all(
+            self._subscribing,
+            self.venue(venue),
+            wishes,
+            events=events,
+            keep=keep,
+            wait=wait,
+            timeout=timeout,
+        )
 
     async def request(
         self,
@@ -241,32 +182,6 @@ class Engine:
         self._check_running()
         return await self.venue(venue).desk.preview(payload)
 
-    async def consume(self, handle: Subscription, callback: Callback) -> ActorRef[Any]:
-        """Give what comes on a handle to a callback, under the tree's `consumers`; returns its actor.
-
-        Raises:
-            ManagerClosedError: No consumer can be started now; the handle is released.
-        """
-        spec = ChildSpec(
-            f"callback:{handle.key}",
-            lambda: CallbackConsumer(self.context, handle, callback),
-            restart="temporary",
-            # The drain has given it time already.
-            shutdown=1.0,
-        )
-        supervisor = self.context.consumer_supervisor
-        if supervisor is None:
-            handle.release()
-            raise ManagerClosedError("the manager has no consumers' supervisor: it is starting or ending")
-        try:
-            return await supervisor.start_child(spec)
-        except CallExitError as error:
-            handle.release()
-            raise ManagerClosedError(f"the consumer of {handle.key} could not be started: {error}") from error
-        except BaseException:
-            handle.release()
-            raise
-
     def join(
         self,
         subscription_id: str,
@@ -292,36 +207,6 @@ class Engine:
         policy = policy or default_policy(entry.type)
         choose_socket(entry, new=False, dedicated=policy is Policy.BLOCK, policy=policy)
         return Subscription(self.context, entry, policy=policy, events=events, after=after)
-
-    def reconnect(self, connection_id: str | None = None, *, why: str = "somebody asked for it") -> list[str]:
-        """Have a connection, or all, get a new socket; returns the ids of those that will.
-
-        One that carries subscriptions is replaced make before break, where the venue allows it. One that waits dials as soon as the quota
-        and a `Retry-After` allow; a parked one is tried again at once.
-
-        Raises:
-            NotFoundError: There is none with this id.
-        """
-        found = [
-            (venue, connection)
-            for venue in self.context.venues.values()
-            for connection in venue.model.connections
-            if connection_id in {None, connection.id}
-        ]
-        if connection_id is not None and not found:
-            raise NotFoundError(connection_id, what="connection")
-        for venue, connection in found:
-            reconnect(self.context, venue, connection, why=why)
-        return [connection.id for _, connection in found]
-
-    def rebalance(self, venue_name: str | None = None) -> list[str]:
-        """Give up at once every connection whose streams fit on the others, without waiting; returns the ids of those that begin to empty."""
-        begun: list[str] = []
-        for venue in self.context.venues.values():
-            if venue_name in {None, venue.model.name}:
-                begun += hurry(venue.model, self.context.clock.monotonic())
-                self.context.look(venue.model.name)
-        return begun
 
     async def unsubscribe(self, entry_id: str, *, by: str = "unsubscribe") -> None:
         """End a subscription for everybody; it is on the disk when this returns, and does not come back.
@@ -387,7 +272,7 @@ class Engine:
 
     def tree(self) -> TreeView:
         """Return the supervision tree; it answers whatever the actors are doing."""
-        return _tree_view(self.root.tree())
+        return tree_view(self.root.tree())
 
     async def gaps(
         self, subscription_id: str | None = None, *, before: int | None = None, limit: int = 250
@@ -404,19 +289,6 @@ class Engine:
         asked = EventsAsked(subscription_id=subscription_id, before=before, limit=limit)
         rows = await list_events(self.context, asked)
         return [event_view(row) for row in rows]
-
-    async def why(self, subscription_id: str) -> WhyView:
-        """Say why a subscription is as it is: what happened, who decided, on what evidence, what comes next and when.
-
-        Raises:
-            NotFoundError: There is none with this id.
-        """
-        entry = self.context.registry.entry(subscription_id)
-        history = [event_view(row) for row in await list_history(self.context, entry, limit=HISTORY)]
-        clock = self.context.clock
-        now = clock.monotonic()
-        found = explain(entry, self.context.registry.venues[entry.venue], now)
-        return why_view(entry, found, history, now=now, wall=clock.wall())
 
     def venue(self, name: str | None) -> VenueContext:
         """Return a venue by name; None means the only one, or `hyperliquid`.
@@ -438,13 +310,3 @@ class Engine:
     def _check_running(self) -> None:
         if self.context.draining:
             raise ManagerClosedError("the manager is ending: nothing new is taken")
-
-
-def _tree_view(node: Any) -> TreeView:  # noqa: ANN401 - the tree node of the actors package
-    return TreeView(
-        id=str(node.id),
-        type=node.type,
-        status=node.status.value,
-        restarts=node.restarts,
-        children=[_tree_view(child) for child in node.children],
-    )

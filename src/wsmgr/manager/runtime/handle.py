@@ -20,7 +20,7 @@ from wsmgr.manager.model.errors import (
 )
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.subscription import Entry, State
-from wsmgr.manager.runtime.views import MetricsView, metrics_view
+from wsmgr.manager.runtime.subscription_views import MetricsView, metrics_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -81,4 +81,4 @@ class StallEvents:
             self._tell(detail if stalls.where is not None else detail | {"why": stalls.why})
 
     def _tell(self, detail: dict[str, object]) -> None:
-        self.note(Fact(kind="loop_blocked", level="warning", actor="caretaker", detail=detail))
+        self.note(Fact(kind="loop_blocked", level="warning", actor="beat", detail=detail))

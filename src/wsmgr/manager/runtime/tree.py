@@ -15,7 +15,9 @@
     │   │       ├── keeper
     │   │       ├── requests
     │   │       └── healer                asks for what gaps have swallowed
-    │   └── caretaker
+    │   ├── caretaker                 starts dialers and venues
+    │   └── pulse                     one_for_one
+    │       └── beat                  measures; it restarts with backoff, however often
     ├── consumers                     dynamic, children temporary: one per callback
     ├── edge                          what the daemon serves
     └── drain                         started last, so stopped first
@@ -32,6 +34,8 @@ from typing import TYPE_CHECKING
 from wsmgr.actors import Backoff, ChildSpec, DynamicSupervisor, Event, GaveUp, Supervisor
 from wsmgr.actors.reasons import describe
 from wsmgr.manager.model.filling import fill, finish
+from wsmgr.manager.runtime.beat import Beat
+from wsmgr.manager.runtime.callbacks import release_killed
 from wsmgr.manager.runtime.caretaker import Caretaker
 from wsmgr.manager.runtime.dialer import RESTARTS, Dialer
 from wsmgr.manager.runtime.drain import Drain
@@ -53,7 +57,10 @@ if TYPE_CHECKING:
 BUDGET = 3
 PERIOD = 60.0
 UNLIMITED = 100_000
-"""A budget that backoff keeps from ever being used up: the store, a dialer, and what the daemon serves may be down for hours."""
+"""A budget that backoff keeps from ever being used up: the store, the beat, a dialer, and what the daemon serves may be down for hours."""
+
+BACKOFF = Backoff(initial=1.0, maximum=30.0, reset=60.0)
+"""How the store's writer and the beat are started again: soon, and then every half minute."""
 
 HEALER_RESTARTS = Backoff(initial=30.0, maximum=600.0, immediate_first=False, reset="healthy")
 """Seldom enough that a healer which crashes without end never uses up its venue's budget: what it heals is past."""
@@ -166,9 +173,8 @@ def _store(ledger: Ledger, make_writer: MakeWriter) -> Supervisor:
         ledger.collect_all()
         return make_writer()
 
-    backoff = Backoff(initial=1.0, maximum=30.0, reset=60.0)
     return Supervisor(
-        [ChildSpec("writer", writer, backoff=backoff, shutdown=30.0)],
+        [ChildSpec("writer", writer, backoff=BACKOFF, shutdown=30.0)],
         max_restarts=UNLIMITED,
         max_seconds=PERIOD,
     )
@@ -200,9 +206,18 @@ def _core(context: Context) -> Supervisor:
             _supervisor("origins", origins),
             _supervisor("venues", venues),
             ChildSpec("caretaker", caretaker),
+            _supervisor("pulse", lambda: _pulse(context)),
         ],
         strategy="rest_for_one",
         max_restarts=BUDGET,
+        max_seconds=PERIOD,
+    )
+
+
+def _pulse(context: Context) -> Supervisor:
+    return Supervisor(
+        [ChildSpec("beat", lambda: Beat(context, lambda: release_killed(context)), backoff=BACKOFF)],
+        max_restarts=UNLIMITED,
         max_seconds=PERIOD,
     )
 

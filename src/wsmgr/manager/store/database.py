@@ -80,15 +80,12 @@ class Database:
         with _explained(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             tables = _connect(path.absolute().as_uri() + "?mode=rw")
-            try:
+            with _closed_on_error(tables):
                 copied_to = None
                 if 0 < version < schema.VERSION:
                     copied_to = stamped(path, f"before-{schema.VERSION}", time() if now is None else now)
                     copy_database(tables, copied_to)
                 return cls(path, tables, migrated=schema.migrate(tables), copied_to=copied_to)
-            except BaseException:
-                tables.close()
-                raise
 
     @classmethod
     def read_only(cls, path: str | Path) -> Database:
@@ -105,11 +102,8 @@ class Database:
         path = Path(path)
         with _explained(path):
             tables = _look(path, "mode=ro")
-            try:
+            with _closed_on_error(tables):
                 _require_current(path, tables)
-            except BaseException:
-                tables.close()
-                raise
             return cls(path, tables)
 
     @classmethod
@@ -126,11 +120,8 @@ class Database:
             if not path.exists() or path.stat().st_size == 0:
                 raise MissingDatabaseError(path)
             tables = _look(path, _way_to_look(path))
-            try:
+            with _closed_on_error(tables):
                 _version(path, tables)
-            except BaseException:
-                tables.close()
-                raise
             return cls(path, tables)
 
     @contextmanager
@@ -283,13 +274,10 @@ def _version(path: Path, tables: Tables) -> int:
 
 def _connect(uri: str) -> Tables:
     tables = open_tables(uri)
-    try:
+    with _closed_on_error(tables):
         tables.enable_wal()
         tables.execute("PRAGMA synchronous = FULL")
         tables.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}")
-    except BaseException:
-        tables.close()
-        raise
     return tables
 
 
@@ -306,6 +294,15 @@ def _look(path: Path, how: str) -> Tables:
     if not path.exists():
         raise MissingDatabaseError(path)
     return open_tables(f"{path.absolute().as_uri()}?{how}")
+
+
+@contextmanager
+def _closed_on_error(tables: Tables) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        tables.close()
+        raise
 
 
 def _identities(path: Path) -> Iterator[tuple[Path, Identity]]:

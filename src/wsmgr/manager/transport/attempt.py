@@ -12,7 +12,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.transport.errors import DialError, TransportUnavailableError
+from wsmgr.manager.transport.errors import DialError
 from wsmgr.manager.transport.head import HeadError, parse_head, retry_after
 from wsmgr.manager.transport.protocol import redact
 
@@ -83,13 +83,6 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
         OSError: The file cannot be read, or holds no certificate (`ssl.SSLError`).
     """
     return ssl.create_default_context(cafile=ca_file)
-
-
-def no_proxy_library(error: ImportError) -> TransportUnavailableError:
-    """Return the error of a dial through a proxy without the library for it."""
-    return TransportUnavailableError(
-        f"dialling through a proxy needs python-socks ({error}); install it with: pip install python-socks"
-    )
 
 
 def _words(error: BaseException) -> str:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import picows
 
-from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, client_context, no_proxy_library
+from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, client_context
 from wsmgr.manager.transport.picows_socket import LEAVE_TIMEOUT, PicowsSocket
-from wsmgr.manager.transport.racing import local_address, open_tcp
+from wsmgr.manager.transport.racing import open_tcp
+from wsmgr.manager.transport.tunnel import open_tunnel, proxy_library
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -129,20 +130,9 @@ async def _open_tcp(attempt: Attempt) -> _OwnedSocket:
 
 
 async def _open_tunnel(attempt: Attempt, proxy: str) -> _OwnedSocket:
-    try:
-        from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError  # noqa: PLC0415
+    with proxy_library():
         from python_socks.async_.asyncio import Proxy  # noqa: PLC0415
-    except ImportError as error:
-        raise no_proxy_library(error) from error
-    try:
-        sock = await Proxy.from_url(proxy).connect(
-            attempt.dial.host,
-            attempt.dial.port,
-            timeout=attempt.dial.timeout,
-            local_addr=local_address(attempt.dial),
-        )
-    except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
-        raise attempt.failed(str(error)) from error
+    sock = await open_tunnel(attempt, Proxy.from_url(proxy))
     return _OwnedSocket(fileno=sock.detach())
 
 

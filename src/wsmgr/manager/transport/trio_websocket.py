@@ -21,11 +21,12 @@ import trio_websocket
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection
 
-from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, client_context, no_proxy_library
+from wsmgr.manager.transport.attempt import DIALLING_ERRORS, Attempt, client_context
 from wsmgr.manager.transport.errors import FrameError, SocketClosedError, TransportError
 from wsmgr.manager.transport.pings import Pings
 from wsmgr.manager.transport.protocol import ABNORMAL, Closed, Dial, OnBatch, closing_reason
-from wsmgr.manager.transport.racing import Address, local_address, open_tcp
+from wsmgr.manager.transport.racing import Address, open_tcp
+from wsmgr.manager.transport.tunnel import open_tunnel, proxy_library
 from wsmgr.manager.transport.wire import READ_BYTES, Wire
 
 if TYPE_CHECKING:
@@ -307,20 +308,9 @@ async def _open_tcp(attempt: Attempt) -> trio.SocketStream:
 
 
 async def _open_tunnel(attempt: Attempt, proxy: str) -> trio.SocketStream:
-    try:
-        from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError  # noqa: PLC0415
+    with proxy_library():
         from python_socks.async_.trio import Proxy  # noqa: PLC0415
-    except ImportError as error:
-        raise no_proxy_library(error) from error
-    try:
-        sock = await Proxy.from_url(proxy).connect(
-            attempt.dial.host,
-            attempt.dial.port,
-            timeout=attempt.dial.timeout,
-            local_addr=local_address(attempt.dial),
-        )
-    except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
-        raise attempt.failed(str(error)) from error
+    sock = await open_tunnel(attempt, Proxy.from_url(proxy))
     return trio.SocketStream(sock)
 
 

@@ -26,6 +26,7 @@ import msgspec
 from attrs import define, field
 
 from wsmgr.manager.model.errors import UnavailableError
+from wsmgr.manager.venues.hyperliquid.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -149,15 +150,9 @@ def _read(path: Path) -> dict[str, int]:
 
 
 def _write(path: Path, marks: Mapping[str, int]) -> None:
-    """Replace the file whole and wait until it is on the disk."""
-    new = path.with_name(path.name + ".new")
+    """Replace the file whole and wait until it, and its name, are on the disk."""
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(marks))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        replace_file(path, msgspec.json.encode(marks))
         directory = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

@@ -6,11 +6,11 @@ the venue is asked again.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wsmgr.manager.venues.hyperliquid.replacing import replace_file
 from wsmgr.manager.venues.hyperliquid.universe.errors import UniverseError
 from wsmgr.manager.venues.hyperliquid.universe.universe import MAIN, Universe
 from wsmgr.manager.venues.hyperliquid.universe.wire import PerpDexs, PerpMeta, SpotMeta
@@ -115,13 +115,7 @@ def write_kept(path: Path, kept: Kept) -> None:
     Raises:
         OSError: It could not be written; the old one stands.
     """
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(kept))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    replace_file(path, msgspec.json.encode(kept))
 
 
 def set_aside(path: Path) -> Path:
