@@ -64,7 +64,7 @@ async def test_streams_that_fit_on_one_connection_are_brought_together(
     simulator: SimulatorThread, run_daemon: RunDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`rebalance` names what begins to empty; without anything to do it names nothing."""
-    monkeypatch.setattr("wsmgr.manager.model.connection.QUARANTINE", 0.0)
+    monkeypatch.setattr("wsmgr.manager.model.progress.QUARANTINE", 0.0)
     async with run_daemon(simulator.address.url) as daemon:
         plain = await daemon.subscribe("l2Book", params={"coin": "BTC"}, wait="live", keep=True)
         await daemon.subscribe("bbo", params={"coin": "BTC"}, wait="live", keep=True)

@@ -13,7 +13,8 @@ from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, ato
 from tests.manager.model.world import Reader, World, asked, data, end_acknowledged, ended, socket_of, stage_of
 
 from wsmgr.manager.model import progress, sides
-from wsmgr.manager.model.connection import ACK_DEADLINE, Connection, Phase, Purpose, Stage
+from wsmgr.manager.model.claim import ACK_DEADLINE, Phase
+from wsmgr.manager.model.connection import Connection, Purpose, Stage
 from wsmgr.manager.model.continuity import Gap, Resumed
 from wsmgr.manager.model.effects import CloseConnection, Subscribe, Unsubscribe
 from wsmgr.manager.model.folding import FOLD_AFTER

@@ -33,7 +33,8 @@ from tests.manager.model.world import Reader, World, classify, heard, numbers_of
 
 from wsmgr.manager.model import progress, repairing, rotation
 from wsmgr.manager.model.answers import take_answer
-from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
+from wsmgr.manager.model.claim import Phase
+from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.effects import (
     CloseConnection,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, TRADES, atom
 from tests.manager.model.world import World
 
-from wsmgr.manager.model.connection import Claim, Connection, ConnectionState, Phase
+from wsmgr.manager.model.claim import Claim, Phase
+from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.placement import Open, Place, Refuse, place, place_second
 from wsmgr.manager.model.quota import Quotas
 

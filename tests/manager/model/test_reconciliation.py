@@ -18,7 +18,7 @@ from tests.manager.model.world import (
 )
 
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.connection import ACK_DEADLINE
+from wsmgr.manager.model.claim import ACK_DEADLINE
 from wsmgr.manager.model.effects import OpenConnection, Recycle, Subscribe
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.gaps import MERGED_FOR

@@ -9,7 +9,7 @@ from tests.manager.model.catalog import BOOK, FILLS, ORDERS, TICKER, atom, order
 from tests.manager.model.exchange import Exchange
 from tests.manager.model.world import World, socket_of, state_of
 
-from wsmgr.manager.model.connection import Phase
+from wsmgr.manager.model.claim import Phase
 from wsmgr.manager.model.folding import SHARE_AFTER
 from wsmgr.manager.model.quota import SHORT_FOR, Quotas, Shortage
 from wsmgr.manager.model.redundancy import has_room_to_make

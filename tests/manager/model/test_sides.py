@@ -24,7 +24,8 @@ from tests.manager.model.world import (
 )
 
 from wsmgr.manager.model import merging, progress, repairing, sides, trials
-from wsmgr.manager.model.connection import Connection, Phase, Purpose, Second, Stage
+from wsmgr.manager.model.claim import Phase
+from wsmgr.manager.model.connection import Connection, Purpose, Second, Stage
 from wsmgr.manager.model.continuity import Gap, Resumed
 from wsmgr.manager.model.fact import Fact, GapClosed
 from wsmgr.manager.model.gaps import MERGED_FOR

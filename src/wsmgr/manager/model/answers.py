@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.connection import Phase
+from wsmgr.manager.model.claim import Phase
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.frame import Ack, Answer, Refusal, RefusalKind
 from wsmgr.manager.model.quota import WINDOW
@@ -17,7 +17,8 @@ from wsmgr.manager.model.subscription import State
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Claim, Connection
+    from wsmgr.manager.model.claim import Claim
+    from wsmgr.manager.model.connection import Connection
     from wsmgr.manager.model.frame import Frame
     from wsmgr.manager.model.registry import Registry
 

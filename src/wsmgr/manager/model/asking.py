@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsmgr.manager.model import repairing, sides
-from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Phase, Stage
+from wsmgr.manager.model.claim import ACK_DEADLINE, Claim, Phase
+from wsmgr.manager.model.connection import Stage
 from wsmgr.manager.model.effects import Subscribe, Unsubscribe
 from wsmgr.manager.model.gaps import MERGED_FOR
 from wsmgr.manager.model.subscription import State, move

@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from wsmgr.manager.model import progress, repairing, sides, trials
-from wsmgr.manager.model.connection import ACK_DEADLINE, Phase
+from wsmgr.manager.model.claim import ACK_DEADLINE, Phase
 from wsmgr.manager.model.effects import Recycle
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.subscription import State
 
 if TYPE_CHECKING:
-    from wsmgr.manager.model.connection import Claim, Connection
+    from wsmgr.manager.model.claim import Claim
+    from wsmgr.manager.model.connection import Connection
     from wsmgr.manager.model.registry import Registry, Venue
     from wsmgr.manager.model.subscription import Entry
 

@@ -10,15 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsmgr.manager.model import handover, repairing, sides, trials
-from wsmgr.manager.model.connection import (
-    QUARANTINE,
-    Claim,
-    Connection,
-    ConnectionState,
-    Phase,
-    Second,
-    Stage,
-)
+from wsmgr.manager.model.claim import QUARANTINE, Claim, Phase
+from wsmgr.manager.model.connection import Connection, ConnectionState, Second, Stage
 from wsmgr.manager.model.continuity import Failed, Interruption, Live, Rejected
 from wsmgr.manager.model.errors import RejectedError
 from wsmgr.manager.model.fact import Fact

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from wsmgr.manager.model import sides
-from wsmgr.manager.model.connection import Connection, ConnectionState, Phase
+from wsmgr.manager.model.claim import Phase
+from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.continuity import Closed
 from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError, WsmgrError
 from wsmgr.manager.model.fact import Fact, Notebook
@@ -371,11 +372,7 @@ class Registry:
         if connection is None:
             return
         connection.remove(entry, now)
-        claim = connection.claims.get(entry.wire_key)
-        if claim is not None and claim.key == entry.key and claim.phase in {Phase.ASKED, Phase.HELD}:
-            connection.set_phase(claim, Phase.ENDING)
-            claim.deadline = None
-            claim.attempts = 0
+        connection.end_claim(entry.key)
 
     def _remember_end(self, entry_id: str, epoch: int) -> None:
         """Keep the numbering of an ended subscription, so that a new life of it does not repeat it."""

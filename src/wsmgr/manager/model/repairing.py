@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsmgr.manager.model import sides
-from wsmgr.manager.model.connection import ACK_DEADLINE, Phase
+from wsmgr.manager.model.claim import ACK_DEADLINE, Phase
 from wsmgr.manager.model.continuity import Stale
 from wsmgr.manager.model.effects import Recycle
 from wsmgr.manager.model.fact import Fact, Level
@@ -21,7 +21,8 @@ from wsmgr.manager.model.subscription import State, move
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wsmgr.manager.model.connection import Claim, Connection
+    from wsmgr.manager.model.claim import Claim
+    from wsmgr.manager.model.connection import Connection
     from wsmgr.manager.model.registry import Registry, Venue
     from wsmgr.manager.model.subscription import Entry
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsmgr.manager.model.connection import ACK_DEADLINE, Claim, Purpose, Second, Stage
+from wsmgr.manager.model.claim import ACK_DEADLINE, Claim
+from wsmgr.manager.model.connection import Purpose, Second, Stage
 from wsmgr.manager.model.fact import Fact, Level
 from wsmgr.manager.model.gaps import MERGED_FOR
 from wsmgr.manager.model.repair import Repair

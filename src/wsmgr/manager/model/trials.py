@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from wsmgr.manager.model import handover
-from wsmgr.manager.model.connection import Phase, Purpose, Second, Stage
+from wsmgr.manager.model.claim import Phase
+from wsmgr.manager.model.connection import Purpose, Second, Stage
 from wsmgr.manager.model.continuity import Interruption, Resumed
 from wsmgr.manager.model.gaps import admit_gap, since_last_proof
 from wsmgr.manager.model.inbound import Moment
