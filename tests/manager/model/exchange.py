@@ -186,7 +186,7 @@ class Exchange:
             each for each in self.world.venue.connections if each.usable and each.id not in self.sockets
         ]
         for connection in waiting:
-            connection.dials += 1
+            progress.dialling(connection)
             self.sockets[connection.id] = VenueSocket(self.streams)
             progress.opened(self.world.registry, connection, now=self.world.now, wall=self.world.wall)
         return bool(waiting)

@@ -34,7 +34,6 @@ from tests.manager.model.world import Reader, World, classify, heard, numbers_of
 from wsmgr.manager.model import progress, repairing, rotation
 from wsmgr.manager.model.answers import take_answer
 from wsmgr.manager.model.claim import Phase
-from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.effects import (
     CloseConnection,
@@ -54,6 +53,7 @@ from wsmgr.manager.model.subscription_type import Kind, Merge
 from wsmgr.manager.model.watching import PROBE_INTERVAL
 
 if TYPE_CHECKING:
+    from wsmgr.manager.model.connection import Connection
     from wsmgr.manager.model.frame import Frame
     from wsmgr.manager.model.subscription_type import Atom
 
@@ -441,15 +441,15 @@ class Life(RuleBasedStateMachine):
 
     def _dial(self) -> None:
         for connection in self._without_socket() if not self.offline else ():
-            connection.dials += 1
+            progress.dialling(connection)
             self.sockets[connection.id] = VenueSocket(self.streams)
             progress.opened(self.world.registry, connection, now=self.world.now, wall=self.world.wall)
             self.pending = True
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case OpenConnection(connection):
-                connection.state = ConnectionState.DIALLING
+            case OpenConnection():
+                pass
             case Subscribe(connection, wish):
                 self._write(connection, "subscribe", wish)
             case Unsubscribe(connection, wish):
@@ -518,7 +518,6 @@ class Life(RuleBasedStateMachine):
         progress.lost(
             self.world.registry, connection, reason=reason, now=self.world.now, wall=self.world.wall
         )
-        connection.state = ConnectionState.DIALLING
 
     def _park(self, connection: Connection, *, suspect: int | None) -> None:
         members = list(connection.members.values())

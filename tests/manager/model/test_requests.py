@@ -206,6 +206,7 @@ def test_what_a_request_waits_for_is_said() -> None:
     (connection,) = world.venue.connections
     connection.state, connection.reason = ConnectionState.WAITING, "HTTP 503"
     assert "v-1 is waiting (HTTP 503)" == requests.obstacle(world.venue, world.now)
+    progress.dialling(connection)
     progress.opened(world.registry, connection, now=world.now, wall=world.wall)
     assert "it was on its way to the socket" == requests.obstacle(world.venue, world.now)
 

@@ -13,7 +13,6 @@ from tests.manager.model.catalog import CATALOG
 from tests.manager.model.keys import parse_key
 
 from wsmgr.manager.model import handover, progress
-from wsmgr.manager.model.connection import Connection, ConnectionState
 from wsmgr.manager.model.delivery import MAX_BYTES, MAX_MESSAGES, Buffer, Policy
 from wsmgr.manager.model.dispatch import Dispatcher
 from wsmgr.manager.model.effects import Subscribe, Unsubscribe
@@ -30,7 +29,7 @@ from wsmgr.manager.model.subscription_key import format_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsmgr.manager.model.connection import Stage
+    from wsmgr.manager.model.connection import Connection, Stage
     from wsmgr.manager.model.subscription import Entry, State
     from wsmgr.manager.model.subscription_type import Atom
 
@@ -206,7 +205,7 @@ class World:
         for venue in self.registry.venues.values():
             for connection in venue.connections:
                 if connection.usable and not connection.ready:
-                    connection.dials += 1
+                    progress.dialling(connection)
                     progress.opened(self.registry, connection, now=self.now, wall=self.wall)
 
     def ask(self) -> Plan:
@@ -252,7 +251,6 @@ class World:
     def cut(self, connection: Connection, reason: str = "reset") -> None:
         """Lose a connection's socket."""
         progress.lost(self.registry, connection, reason=reason, now=self.now, wall=self.wall)
-        connection.state = ConnectionState.DISCONNECTED
 
 
 def heard(connection: Connection, wall: float, now: float) -> None:

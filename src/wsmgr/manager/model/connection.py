@@ -8,6 +8,7 @@ subscription until the venue has acknowledged its end and its late frames have p
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
@@ -15,7 +16,10 @@ from wsmgr.manager.model.claim import Claim, Phase
 from wsmgr.manager.model.continuity import Interruption
 from wsmgr.manager.model.inbound import Inbound, Moment
 from wsmgr.manager.model.merging import Trial
-from wsmgr.manager.model.subscription import Entry
+from wsmgr.manager.model.subscription import Entry, IllegalMoveError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MUTE_AFTER, MUTE_FRAMES = 10.0, 3
 """After how many seconds and frames of the other side a joined side that brought nothing is called mute."""
@@ -42,6 +46,19 @@ class ConnectionState(Enum):
     """The venue refuses its credentials."""
     PARKED = "parked"
     """It used up its restarts; it is tried again later, alone."""
+
+
+_S = ConnectionState
+IDLE = frozenset({_S.DISCONNECTED, _S.WAITING, _S.FLAPPING, _S.UNAUTHORIZED})
+"""States in which a connection has no socket and waits for its turn to dial."""
+_LEGAL: Mapping[ConnectionState, frozenset[ConnectionState]] = {
+    **dict.fromkeys(IDLE, IDLE | {_S.DIALLING, _S.PARKED}),
+    _S.DIALLING: frozenset({_S.AUTHENTICATING, _S.READY, _S.DISCONNECTED}),
+    _S.AUTHENTICATING: frozenset({_S.READY, _S.DRAINING, _S.DISCONNECTED}),
+    _S.READY: frozenset({_S.DRAINING, _S.DISCONNECTED}),
+    _S.DRAINING: frozenset({_S.DISCONNECTED}),
+    _S.PARKED: frozenset(),
+}
 
 
 class Purpose(Enum):
@@ -226,6 +243,16 @@ class Connection:
     paused: bool = False
     leaving: bool = False
     rotation: Rotation | None = None
+
+    def move(self, state: ConnectionState) -> None:
+        """Move to another state; the only writer of `state`.
+
+        Raises:
+            IllegalMoveError: The present state does not allow it.
+        """
+        if state is not self.state and state not in _LEGAL[self.state]:
+            raise IllegalMoveError(f"{self.id}: {self.state.value} -> {state.value}")
+        self.state = state
 
     @property
     def ready(self) -> bool:

@@ -32,12 +32,19 @@ FAILURE_FORGOTTEN = 3.0 * FAILURE_RETRIES[-1]
 QUOTA_RETRY = 60.0
 
 
+def dialling(connection: Connection) -> None:
+    """It is a connection's turn: it dials."""
+    connection.move(ConnectionState.DIALLING)
+    connection.dials += 1
+    connection.next_attempt_at = None
+
+
 def opened(registry: Registry, connection: Connection, *, now: float, wall: float) -> None:
     """A socket is open and ready for subscriptions."""
     connection.socket += 1
     connection.proved = connection.empty
     connection.reconnects += connection.socket > 1
-    connection.state = ConnectionState.READY
+    connection.move(ConnectionState.READY)
     connection.reason = None
     connection.next_attempt_at = None
     connection.opened_at = wall
@@ -96,7 +103,7 @@ def lost(
         registry.venues[connection.venue].origin.free_slot(user, now)
     connection.handling = None
     connection.paused = False
-    connection.state = ConnectionState.DISCONNECTED
+    connection.move(ConnectionState.DISCONNECTED)
     connection.reason = reason
     connection.opened_at = connection.opened_monotonic = None
     connection.inbound = None
@@ -300,7 +307,7 @@ def parked(registry: Registry, connection: Connection, text: str, *, now: float,
     connection of its own. The rest move on. Where the crashes do not agree on one, all fail and are tried again together.
     """
     lost(registry, connection, reason=text, now=now, wall=wall)
-    connection.state = ConnectionState.PARKED
+    connection.move(ConnectionState.PARKED)
     connection.reason = text
     connection.empty_since = None
     suspects = {each for each in connection.suspects if each is not None}

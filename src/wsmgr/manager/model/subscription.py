@@ -93,7 +93,7 @@ Watcher: TypeAlias = Callable[["Entry"], None]
 
 
 class IllegalMoveError(RuntimeError):
-    """A subscription was moved to a state that its present one does not allow: a bug in the manager."""
+    """A subscription or a connection was moved to a state that its present one does not allow: a bug in the manager."""
 
 
 @define(eq=False)

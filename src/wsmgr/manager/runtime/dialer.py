@@ -17,7 +17,7 @@ from attrs import frozen
 
 from wsmgr.actors import Actor, Backoff, Continue, Crash, ExitReason, MailboxPolicy, Timer
 from wsmgr.manager.model.asking import priority
-from wsmgr.manager.model.connection import Connection, ConnectionState
+from wsmgr.manager.model.connection import IDLE, Connection, ConnectionState
 from wsmgr.manager.model.dialling import LONG_PROBE, Dialling
 from wsmgr.manager.model.fact import Fact
 from wsmgr.manager.model.flapping import HEALTHY_AFTER
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 
 RESTARTS = Backoff(maximum=LONG_PROBE, reset=HEALTHY_AFTER)
 """When a dialer that crashed is started again: at once, and then as seldom as it would dial itself."""
-
-_IDLE = {
-    ConnectionState.DISCONNECTED,
-    ConnectionState.WAITING,
-    ConnectionState.FLAPPING,
-    ConnectionState.UNAUTHORIZED,
-}
 
 
 @frozen
@@ -224,7 +217,7 @@ class Dialer(Actor[Any]):
         said, self._said = self._said, {}
         for venue in self._venues():
             for connection in venue.model.connections:
-                if connection.state not in _IDLE:
+                if connection.state not in IDLE:
                     continue
                 wait = dialling.wait(connection.id, now)
                 if wait is None:
@@ -232,7 +225,7 @@ class Dialer(Actor[Any]):
                 connection.next_attempt_at = (
                     None if wait.at is None else self._context.clock.wall() + (wait.at - now)
                 )
-                connection.state = self._waiting_state(connection)
+                connection.move(self._waiting_state(connection))
                 if connection.reason in {None, said.get(connection.id)}:
                     # Nothing has happened to it itself: this is why it is not ready.
                     connection.reason = self._said[connection.id] = wait.why
@@ -270,4 +263,4 @@ def dialer_failed(origin: OriginContext, error: str) -> Fact:
 def _waiting_link(venue: VenueContext, connection: Connection) -> ActorRef[Any] | None:
     """Return the link of a connection that waits for its turn, or None where none waits."""
     link = venue.links.get(connection.id)
-    return link if link is not None and link.alive and connection.state in _IDLE else None
+    return link if link is not None and link.alive and connection.state in IDLE else None

@@ -23,7 +23,7 @@ from wsmgr.actors import (
     Supervisor,
 )
 from wsmgr.manager.model import progress
-from wsmgr.manager.model.connection import Connection, ConnectionState
+from wsmgr.manager.model.connection import IDLE, Connection, ConnectionState
 from wsmgr.manager.runtime.dialer import (
     DialAccepted,
     DialGranted,
@@ -79,7 +79,7 @@ class Link(StateMachine[Any]):
 
     async def handle_continue(self, token: object) -> None:
         """Ask for the first turn."""
-        if self._connection.state not in {ConnectionState.DISCONNECTED, ConnectionState.WAITING}:
+        if self._connection.state not in IDLE:
             self._lost(self._connection.reason or "restarted")
         self._ask()
 
@@ -87,9 +87,8 @@ class Link(StateMachine[Any]):
         """Dial when granted; note that the socket is open."""
         match message:
             case DialGranted() if self.state == ConnectionState.DISCONNECTED:
+                progress.dialling(self._connection)
                 self._to(ConnectionState.DIALLING)
-                self._connection.dials += 1
-                self._connection.next_attempt_at = None
                 self.start_soon(self._start_session)
             case Opened():
                 self._to(ConnectionState.READY)
@@ -193,7 +192,7 @@ class Link(StateMachine[Any]):
         self._context.look(self._venue.model.name)
 
     def _to(self, state: ConnectionState, *, timeout: float | None = None) -> None:
-        self._connection.state = state
+        self._connection.move(state)
         self.next_state(state, timeout=timeout)
 
     def _tell_dialer(self, news: DialNews) -> None:

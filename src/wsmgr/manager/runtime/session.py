@@ -352,7 +352,7 @@ class Session(Actor[Any]):
     async def _goodbye(self, reason: str) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
-            self._connection.state = ConnectionState.DRAINING
+            self._connection.move(ConnectionState.DRAINING)
             await socket.aclose(1000, reason, timeout=SILENT_GOODBYE if self._silent else GOODBYE)
 
 
