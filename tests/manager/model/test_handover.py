@@ -129,6 +129,15 @@ def test_after_its_end_it_brings_nothing_more() -> None:
     assert ([1], 1) == (pair.read()[0], pair.primary.late)
 
 
+def test_it_is_known_since_when_a_stream_is_not_proved_until_it_is() -> None:
+    """For the marks that outlive the process."""
+    pair, again = quiet(), quiet()
+    assert [WALL, WALL] == [each.entry.unproved_since for each in (pair, again)]
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    again.world.cut(again.primary)
+    assert [None, None] == [each.entry.unproved_since for each in (pair, again)]
+
+
 def test_late_frames_prove_no_stream_that_is_interrupted_meanwhile() -> None:
     """They are of a side that it has left."""
     pair = quiet()

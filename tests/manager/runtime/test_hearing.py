@@ -122,3 +122,18 @@ def test_the_marks_of_an_earlier_process_are_replaced_by_those_of_this_one() -> 
     hearing.adopt({silent.id: NOW - 100.0, "ended": NOW - 100.0})
     expected = [Mark(FLUSHED, NOW), Unmark(f"{SILENT}ended"), Mark(SILENT + silent.id, NOW - 5.0)]
     assert expected == hearing.marks([silent], NOW)
+
+
+@pytest.mark.parametrize(
+    ("stage", "at"), [(None, NOW - 9.0), (Stage.JOINED, NOW - 9.0), (Stage.ON_TRIAL, NOW)]
+)
+def test_a_stream_that_went_on_from_a_side_that_is_not_proved_was_heard_until_then(
+    stage: Stage | None, at: float
+) -> None:
+    """If the process is killed now, nobody will ever learn what that side withheld; while it is on trial it still delivers itself."""
+    entry = stream("A", heard_at=NOW)
+    entry.unproved_since = NOW - 9.0
+    if stage is not None:
+        entry.second = Second(socket(NOW), Purpose.REDUNDANCY, "two were asked for", stage=stage)
+    silent = [Mark(SILENT + entry.id, at)] if at < NOW else []
+    assert [Mark(FLUSHED, NOW), *silent] == Hearing().marks([entry], NOW)

@@ -36,6 +36,7 @@ UNPROVED = "not proved whole when another socket went on"
 def begin(entry: Entry, old: Connection, *, now: float, wall: float) -> None:
     """Have it proved that the side which a subscription had alone was whole until now, when its second one begins."""
     lateness = max(LATENESS, 2.0 * (old.rtt or 0.0))
+    entry.unproved_since = wall if old.inbound is None else old.inbound.last.wall
     old.handovers[entry.wire_key] = Handover(
         entry=entry,
         known=since_last_proof(entry, f"{old.id} was left", now=now, wall=wall),
@@ -53,8 +54,15 @@ def heard(connection: Connection, at: float) -> bool:
         if each.proved_by <= at and not _is_on_trial(each.entry)
     ]
     for wire_key in proved:
-        del connection.handovers[wire_key]
+        settle(connection, wire_key)
     return bool(proved)
+
+
+def settle(connection: Connection, wire_key: str) -> None:
+    """Take it that the side which a subscription has left on a connection, or has there, was whole; there may be nothing to be proved."""
+    found = connection.handovers.pop(wire_key, None)
+    if found is not None:
+        found.entry.unproved_since = None
 
 
 def take(handover: Handover, connection: Connection, frame: Data, raw: bytes, wall: float) -> bool:
@@ -81,9 +89,8 @@ def lost(registry: Registry, connection: Connection, interruption: Interruption,
     """
     if interruption.since_monotonic is not None:
         heard(connection, interruption.since_monotonic)
-    handovers = list(connection.handovers.values())
-    connection.handovers.clear()
-    for each in handovers:
+    for wire_key, each in list(connection.handovers.items()):
+        settle(connection, wire_key)
         if each.entry.state is State.CLOSED or _is_on_trial(each.entry):
             # What its trial has shown is judged as a whole.
             continue

@@ -188,7 +188,7 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
     claim.superseded = min(claim.superseded, claim.unanswered)
     if claim.phase is Phase.ENDING and not claim.unanswered and claim.deadline is not None:
         connection.set_phase(claim, Phase.GONE)
-        connection.handovers.pop(claim.atom.wire_key, None)
+        handover.settle(connection, claim.atom.wire_key)
         claim.introduces = False
         claim.deadline = None
         claim.free_at = now + QUARANTINE

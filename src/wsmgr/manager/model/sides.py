@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsmgr.manager.model import handover
 from wsmgr.manager.model.claim import ACK_DEADLINE, Claim
 from wsmgr.manager.model.connection import Purpose, Second, Stage
 from wsmgr.manager.model.fact import Fact, Level
@@ -90,7 +91,7 @@ def take_back(registry: Registry, entry: Entry, *, why: str, now: float, pause: 
     connection.end_claim(entry.key)
     source = entry.connection
     if source is not None:
-        source.handovers.pop(entry.wire_key, None)
+        handover.settle(source, entry.wire_key)
         if second.purpose is Purpose.MOVE:
             source.leaving = source.rotation is not None
             source.fits_since = None

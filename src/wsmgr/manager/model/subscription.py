@@ -123,6 +123,7 @@ class Entry:
         connection: Where it is placed, or None.
         second: Its second side, on another connection, or None.
         orphans: What a second side on trial had brought when its socket was lost, until that is looked into; or None.
+        unproved_since: Since when it is not proved that a side which it has left, or has, was whole (unix seconds; `handover`); or None.
         second_due: When a second side that is wanted is tried next (monotonic).
         redundancy: On how many sockets who keeps it wants it: 1 or 2.
         avoid: The id of the connection on which it is not to be placed again, or None.
@@ -181,6 +182,7 @@ class Entry:
     connection: Connection | None = field(default=None, repr=False)
     second: Second | None = field(default=None, repr=False)
     orphans: Orphans | None = field(default=None, repr=False)
+    unproved_since: float | None = None
     second_due: float = 0.0
     redundancy: int = 1
     avoid: str | None = None

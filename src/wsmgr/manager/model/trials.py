@@ -79,7 +79,7 @@ def join(registry: Registry, entry: Entry, *, now: float, met: bool = True) -> N
     second = entry.second
     assert second is not None  # noqa: S101 - the caller has checked it
     if met and entry.connection is not None:
-        entry.connection.handovers.pop(entry.wire_key, None)
+        handover.settle(entry.connection, entry.wire_key)
     trial, second.trial = second.trial, None
     second.deadline = None
     if second.purpose is Purpose.MOVE:

@@ -73,10 +73,15 @@ class Hearing:
 
 
 def _heard_at(entry: Entry) -> float | None:
-    """Return when the last byte came on a socket that delivers a subscription, or None where none does."""
+    """Return until when a subscription that delivers was heard, or None where it does not: when the last byte came on a socket of it.
+
+    Where it went on from a side that is not proved yet to have been whole, it was heard until then only.
+    """
     if not entry.delivers:
         return None
     second = entry.second
     sides = (entry.connection, second.connection if second is not None and second.joined else None)
     heard = [side.inbound.last.wall for side in sides if side is not None and side.inbound is not None]
+    if entry.unproved_since is not None and (second is None or second.joined):
+        heard = [entry.unproved_since]
     return max(heard, default=None)
