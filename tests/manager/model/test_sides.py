@@ -611,6 +611,20 @@ def test_losing_the_second_side_leaves_the_first_as_it_is(purpose: Purpose, stag
     assert ([1, 2, 3], [], []) == pair.read()
 
 
+@pytest.mark.parametrize(("how", "level"), [("ended", "info"), ("lost", "warning")])
+def test_the_end_of_a_second_side_is_a_warning_only_where_something_is_wrong(how: str, level: str) -> None:
+    """Nobody is called for a subscription that was ended."""
+    pair = Pair()
+    pair.entry.redundancy = 2
+    pair.begin(Purpose.REDUNDANCY)
+    pair.on_other(1)
+    if how == "ended":
+        pair.world.registry.end(pair.entry, by="test", now=pair.world.now)
+    else:
+        pair.world.cut(pair.other)
+    assert [level] == [fact.level for fact in pair.facts("second_side_ended")]
+
+
 def test_a_side_that_was_taken_back_delivers_no_more() -> None:
     """What it still sends is late."""
     pair = Pair()

@@ -113,7 +113,7 @@ def _share(registry: Registry, venue: Venue, now: float, wake: list[float]) -> b
             sides.take_over(registry, entry, now=now, why=why)
             entry.second_due = now
         for entry in list(connection.seconds.values()):
-            sides.take_back(registry, entry, why=why, now=now, pause=0.0)
+            sides.take_back(registry, entry, why=why, now=now, pause=0.0, level="info")
         _begin(registry, connection, targets)
         # What has one side only now gets its second one elsewhere.
         wake.append(now)

@@ -51,7 +51,9 @@ def pair(
     for entry in list(venue.attention.values()):
         if entry.sides_wanted == 1:
             if entry.second_joined:
-                sides.take_back(registry, entry, why="nobody wants it on two sockets any more", now=now)
+                sides.take_back(
+                    registry, entry, why="nobody wants it on two sockets any more", now=now, level="info"
+                )
             continue
         if entry.second is not None or entry.state is not State.LIVE:
             continue
@@ -99,7 +101,7 @@ def make_room(registry: Registry, origin: Origin, quota: str, now: float) -> boo
     found = _expendable(origin, quota)
     for entry in found:
         why = "a subscription without a place needs its own"
-        sides.take_back(registry, entry, why=why, now=now, pause=TRY_AGAIN)
+        sides.take_back(registry, entry, why=why, now=now, pause=TRY_AGAIN, level="info")
     return bool(found)
 
 

@@ -367,7 +367,7 @@ class Registry:
 
     def unplace(self, entry: Entry, now: float) -> None:
         """Take a subscription off its connection; where the venue was asked for it there, that is to be ended."""
-        sides.take_back(self, entry, why="it is being taken off", now=now)
+        sides.take_back(self, entry, why="it is being taken off", now=now, level="info")
         connection = entry.connection
         if connection is None:
             return

@@ -2,10 +2,10 @@
 
 ::
 
-    probe -> resubscribe -> move -> recycle -> wait -> probe ...
+    probe -> resubscribe -> move or recycle -> wait -> probe ...
 
-Only the stream itself is touched first. Its connection is recycled only where it carries nothing else that delivers by promise: one mute stream
-among fifty costs the other forty-nine nothing.
+Only the stream itself is touched first. Then it moves, away from a connection on which others deliver; a connection that carries nothing else that
+delivers by promise gets a new socket instead: one mute stream among fifty costs the other forty-nine nothing.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _go_on(
             yield _break(registry, connection, rotation, now)
         return
     for entry in list(connection.seconds.values()):
-        sides.take_back(registry, entry, why=rotation.why, now=now)
+        sides.take_back(registry, entry, why=rotation.why, now=now, level="info")
         entry.second_due = now
     detail = {"to": replacement.id, "why": rotation.why, "seconds": round(now - rotation.asked_at, 3)}
     registry.note(Fact(kind="rotated", venue=venue.name, connection=connection.id, detail=detail))

@@ -75,8 +75,19 @@ def watch_second(registry: Registry, entry: Entry, *, now: float) -> bool:
     return True
 
 
-def take_back(registry: Registry, entry: Entry, *, why: str, now: float, pause: float = RETRY) -> None:
-    """End the second side, if there is one; the subscription stays where it is, and one that is wanted is tried again after a pause."""
+def take_back(
+    registry: Registry, entry: Entry, *, why: str, now: float, pause: float = RETRY, level: Level = "warning"
+) -> None:
+    """End the second side, if there is one; the subscription stays where it is, and one that is wanted is tried again after a pause.
+
+    Args:
+        registry: The registry.
+        entry: The subscription.
+        why: Why, in half a sentence.
+        now: The monotonic time.
+        pause: Seconds until another one is tried.
+        level: How much that is worth telling: `info` where nothing is wrong.
+    """
     second, entry.second = entry.second, None
     if second is None:
         return
@@ -97,7 +108,7 @@ def take_back(registry: Registry, entry: Entry, *, why: str, now: float, pause: 
             source.fits_since = None
     stir(registry, entry)
     registry.note(
-        fact(entry, "second_side_ended", connection, {"purpose": second.purpose.value, "why": why}, "warning")
+        fact(entry, "second_side_ended", connection, {"purpose": second.purpose.value, "why": why}, level)
     )
 
 
