@@ -211,8 +211,7 @@ class Dialling:
         """
         wave = self._under_way.pop(connection, self.refusals)
         if retry_after is not None:
-            self.retry_after = max(self.retry_after, now + min(retry_after, LONGEST_RETRY_AFTER))
-            self._doubt = True
+            self.wait_until(now + retry_after, now)
         if credential:
             self._credentials[connection] = self._credentials.get(connection, 0) + 1
             return
@@ -225,6 +224,11 @@ class Dialling:
         if flap is not None:
             flap.step(self.uniform, PROBE_CEILING)
             flap.delay = max(flap.delay, self.not_before - now)
+
+    def wait_until(self, at: float, now: float) -> None:
+        """Dial nobody before `at` (monotonic), because the venue said so: to this process, or to one before it."""
+        self.retry_after = max(self.retry_after, min(at, now + LONGEST_RETRY_AFTER))
+        self._doubt = True
 
     def closed(self, connection: str, now: float, *, uptime: float, proved: bool) -> None:
         """Note that an accepted socket ended.

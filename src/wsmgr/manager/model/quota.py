@@ -104,6 +104,15 @@ class Window:
         if self.limit is not None:
             self._times.append(now)
 
+    def since(self, at: float) -> list[float]:
+        """Return when it happened after `at`, oldest first: what is still counted."""
+        return [each for each in self._times if each > at]
+
+    def recall(self, times: Iterable[float]) -> None:
+        """Count what happened before anything that was recorded here, oldest first."""
+        if self.limit is not None:
+            self._times.extendleft(reversed(list(times)))
+
     def free_at(self, now: float, *, keep: int = 0) -> float:
         """Return when it may happen next, with `keep` left over: `now` where it may at once."""
         if self.free(now, keep=keep) > 0 or self.limit is None:

@@ -202,8 +202,11 @@ class Dialer(Actor[Any]):
             if link is None or not link.cast(DialGranted()):
                 # Nobody is there, or it has a socket by now: a grant that is not used would keep a scout from dialling.
                 self._origin.dialling.release(name)
-            elif found is not None and found[1].reason == self._said.get(name):
-                found[1].reason = None
+                continue
+            if found is not None:
+                self._context.note(_dialling(*found))
+                if found[1].reason == self._said.get(name):
+                    found[1].reason = None
         self._show(now)
         if self._timer is not None:
             self._timer.cancel()
@@ -258,6 +261,11 @@ def dialer_failed(origin: OriginContext, error: str) -> Fact:
     return Fact(
         kind="dialer_failed", level="error", actor=f"dialer:{origin.origin.name}", detail={"error": error}
     )
+
+
+def _dialling(venue: VenueContext, connection: Connection) -> Fact:
+    """Return the fact that a connection dials: from here on its dial counts, also for the process after this one."""
+    return Fact(kind="dialling", level="debug", venue=venue.model.name, connection=connection.id)
 
 
 def _waiting_link(venue: VenueContext, connection: Connection) -> ActorRef[Any] | None:

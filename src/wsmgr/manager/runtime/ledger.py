@@ -16,6 +16,7 @@ from attrs import define, evolve, field
 from wsmgr.manager.model.continuity import Gap
 from wsmgr.manager.model.fact import Fact, GapClosed, GapHealed, GapOpened, Note
 from wsmgr.manager.runtime.context import Context
+from wsmgr.manager.runtime.dial_marks import DialMarks
 from wsmgr.manager.runtime.hearing import Hearing
 from wsmgr.manager.runtime.restoring import restore
 from wsmgr.manager.runtime.rows import metrics_row, subscription_row
@@ -64,12 +65,14 @@ class Ledger:
         history: The gaps and events of this process.
         fault: Why nothing can be written, or None where it can.
         hearing: Until when each stream was heard, as the store has it.
+        dials: What the store has of the dials.
     """
 
     _context: Context
     history: History = field(factory=History, init=False)
     fault: Fault | None = field(default=None, init=False)
     hearing: Hearing = field(factory=Hearing, init=False)
+    dials: DialMarks = field(factory=DialMarks, init=False)
     next_gap: int = field(default=1, init=False)
     next_event: int = field(default=1, init=False)
     _ends: Shelf[str, CloseSubscription] = field(
@@ -86,7 +89,12 @@ class Ledger:
     @property
     def waits(self) -> bool:
         """Whether there are facts to be written."""
-        return self.history.waits or self._ends.waits or bool(self._begun)
+        return (
+            self.history.waits
+            or self._ends.waits
+            or bool(self._begun)
+            or self.dials.wait(self._context.origins.values())
+        )
 
     def facts(self) -> Sequence[Change]:
         """Return the gaps, events and ends that are to be written next."""
@@ -94,7 +102,8 @@ class Ledger:
         wanted = self._context.registry.entries
         # A subscription that is wanted again has a row of its new life.
         ends = [end for end in self._ends.give(ENDS) if end.id not in wanted]
-        changes = [*ends, *self._rows_of_begun(), *self.history.give()]
+        dials = self.dials.changes(self._context.origins.values(), self._context.clock)
+        changes = [*dials, *ends, *self._rows_of_begun(), *self.history.give()]
         # There is room for it now.
         lost = self.history.events_lost + self.history.gaps_lost
         if lost > self._lost_told and self.fault is None:
@@ -152,6 +161,7 @@ class Ledger:
         self._nudged = False
         self.history.again()
         self._ends.again()
+        self.dials.again()
         self.hearing.again(self._context.registry.entries)
         for entry in self._context.registry.entries.values():
             entry.stored = False

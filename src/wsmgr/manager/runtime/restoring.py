@@ -74,6 +74,7 @@ def restore(context: Context, ledger: Ledger, database: Database) -> None:
         open_gaps=_open_gaps(database),
     )
     ledger.hearing.adopt(left.silent_since)
+    ledger.dials.adopt(context.origins.values(), queries.dial_marks(database), context.clock)
     ended: dict[str, float] = {}
     for row in queries.list_subscriptions(database, state=CLOSED):
         context.registry.ended[row.id] = row.epoch

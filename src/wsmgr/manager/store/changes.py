@@ -125,6 +125,11 @@ FLUSHED = "flushed"
 SILENT = "silent:"
 """What the mark of a stream begins with that was not heard until the last flush; its subscription's id follows."""
 
+DIAL = "dial:"
+"""What the mark of a dial begins with; its origin and a place among the last ones follow."""
+RETRY_AFTER = "retry_after:"
+"""What the mark begins with of when a venue takes dials again, as it said itself; its origin follows."""
+
 
 def apply(database: Database, changes: Iterable[Change]) -> tuple[int | None, ...]:
     """Apply changes in order, inside a transaction that the caller holds.

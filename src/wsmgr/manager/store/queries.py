@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.manager.store.changes import FLUSHED, SILENT
+from wsmgr.manager.store.changes import DIAL, FLUSHED, RETRY_AFTER, SILENT
 from wsmgr.manager.store.rows import (
     CLOSED,
     EventRow,
@@ -173,6 +173,14 @@ def silent_since(database: Database) -> dict[str, float]:
     """Return the streams that had not been heard until `flushed_at`: when each was heard last, by subscription."""
     rows = database.tables.execute("SELECT name, at FROM marks WHERE name GLOB ?", (f"{SILENT}*",))
     return {name.removeprefix(SILENT): float(at) for name, at in rows}
+
+
+def dial_marks(database: Database) -> dict[str, float]:
+    """Return what is known of dials: the marks that begin with `DIAL` and `RETRY_AFTER`, in unix seconds by name."""
+    rows = database.tables.execute(
+        "SELECT name, at FROM marks WHERE name GLOB ? OR name GLOB ?", (f"{DIAL}*", f"{RETRY_AFTER}*")
+    )
+    return {name: float(at) for name, at in rows}
 
 
 def _with_metrics(

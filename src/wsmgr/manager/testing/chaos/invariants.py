@@ -37,6 +37,8 @@ SOCKET_FOUND_WITHIN = 13.0
 ON_ITS_WAY = 0.1
 """Seconds that a frame is on its way: what is lost with its connection in that time blinds nobody."""
 QUOTAS = {"connections": 10, "dials a minute": 30, "messages a minute": 2000}
+UNWRITTEN = 10
+"""Dials that may be under way at once."""
 THRESHOLDS = {"allMids": 5.0, "l2Book": 15.0, "activeAssetCtx": 5.0}
 """Seconds of silence after which a stream of a known cadence is called stale."""
 PROBED_WITHIN = 600.0
@@ -136,11 +138,11 @@ def no_quota_was_exceeded(evidence: Evidence) -> Iterator[Complaint]:
         "dials a minute": journal.most_dials_a_minute,
         "messages a minute": journal.most_messages_a_minute,
     }
-    # A process knows nothing of the dials of the one before it.
+    # What a process that is killed dialled in its last moments may not be on the disk.
     downs = [down for down, _ in evidence.program.restarts]
-    lives = 1 + max((sum(down <= each < down + 60.0 for each in downs) for down in downs), default=0)
+    killed = max((sum(down <= each < down + 60.0 for each in downs) for down in downs), default=0)
     for name, most in QUOTAS.items():
-        allowed = most * lives if name == "dials a minute" else most
+        allowed = most + UNWRITTEN * killed if name == "dials a minute" else most
         if counted[name] > allowed:
             yield Complaint("no quota exceeded", evidence.until, f"{counted[name]} {name}, of {allowed}")
 
