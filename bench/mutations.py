@@ -65,6 +65,7 @@ def run(count: int, seed: int) -> Counter[str]:
     urls = dict.fromkeys(("api", "explorer"), "ws://venue/ws")
     reconcile(registry, venue, now=0.0, wall=0.0, urls=urls)
     (connection,) = venue.connections
+    progress.dialling(connection)
     progress.opened(registry, connection, now=0.0, wall=0.0)
     for _ in range(len(lines)):
         reconcile(registry, venue, now=0.0, wall=0.0, urls=urls)
@@ -86,6 +87,7 @@ def run(count: int, seed: int) -> Counter[str]:
         if begin % (20 * BATCH) == 0:
             # An interruption: what follows is merged, and snapshots are compared.
             progress.lost(registry, connection, reason="test", now=clock[0], wall=clock[0])
+            progress.dialling(connection)
             progress.opened(registry, connection, now=clock[0], wall=clock[0])
             reconcile(registry, venue, now=clock[0], wall=clock[0], urls=urls)
         batch = [mutated(random.choice(frames), frames, random) for _ in range(min(BATCH, count - begin))]

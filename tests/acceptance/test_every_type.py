@@ -143,6 +143,12 @@ async def consume(manager: Manager, wanted: list[Wish], tasks: anyio.abc.TaskGro
     return consumers
 
 
+def histories(consumers: Iterable[Consumer]) -> set[str]:
+    """The keys of the streams that the venue keeps whole: their gaps can be proved."""
+    keys = {consumer.handle.key for consumer in consumers if CATALOG[consumer.wish[0]].join is Join.LOG}
+    return {key for key in keys if "/trades" not in key}
+
+
 async def test_every_type_streams_to_its_own_consumer_only_and_comes_back(
     start_simulator: StartSimulator, tmp_path: Path
 ) -> None:
@@ -165,7 +171,10 @@ async def test_every_type_streams_to_its_own_consumer_only_and_comes_back(
                 await consumer.until(seen[consumer] + 2 * FEW)
             reconnects |= {view.key: view.reconnects for view in manager.list_subscriptions()}
             keys = {consumer.handle.id: consumer.handle.key for consumer in consumers}
-            ledger |= {keys[gap.subscription_id]: gap.proof for gap in await manager.gaps()}
+            while not histories(consumers) <= {key for key in ledger if ledger[key]}:
+                # What a snapshot does not reach back to is asked for.
+                await anyio.sleep(0.1)
+                ledger |= {keys[gap.subscription_id]: gap.proof for gap in await manager.gaps()}
             tasks.cancel_scope.cancel()
     simulator.stop()
     frames = sent(record)
@@ -173,7 +182,9 @@ async def test_every_type_streams_to_its_own_consumer_only_and_comes_back(
     assert {consumer.handle.key: 1 for consumer in consumers} == reconnects
     strangers = {
         consumer.handle.key: [
-            message.raw for message in consumer.messages if message.raw not in truth(consumer, frames)
+            message.raw
+            for message in consumer.messages
+            if not message.healed and message.raw not in truth(consumer, frames)
         ]
         for consumer in consumers
     }
@@ -183,10 +194,6 @@ async def test_every_type_streams_to_its_own_consumer_only_and_comes_back(
         for consumer in consumers
     }
     assert set(ledger) == set(gaps)
-    histories = {consumer.handle.key for consumer in consumers if CATALOG[consumer.wish[0]].join is Join.LOG}
-    assert histories - {key for key in histories if "/trades" in key} <= {
-        key for key in ledger if ledger[key]
-    }
     told = {key for key, reasons in gaps.items() if len(reasons) == 1}
     assert {key for key, reasons in gaps.items() if len(reasons) > 1} == set()
     # A gap that the first frame proved to be whole is no gap for who reads; one that is proved later is.
