@@ -50,6 +50,7 @@ def subscribe(client: StreamClient, wish: Wish, printer: Printer, *, duration: f
             lambda after: client.subscribe_records({**later, "after": after}, deadline=deadline),
             ended=lambda: printer.over,
             deadline=deadline,
+            dated=True,
         )
         return _print(client, frames, lambda batch: _frames(batch, printer), printer)
     lines = Returning(
@@ -57,6 +58,7 @@ def subscribe(client: StreamClient, wish: Wish, printer: Printer, *, duration: f
         lambda after: client.subscribe_lines({**later, "after": after}, deadline=deadline),
         ended=lambda: printer.over,
         deadline=deadline,
+        dated=True,
     )
     return _print(client, lines, printer.lines, printer)
 
@@ -86,6 +88,7 @@ def tail(
             lambda place: client.records_after(id_, place or after, deadline=deadline),
             ended=lambda: printer.over,
             deadline=deadline,
+            dated=True,
         )
         return _print(client, frames, lambda batch: _frames(batch, printer), printer)
     lines = Returning(
@@ -93,6 +96,7 @@ def tail(
         lambda place: client.lines_after(id_, place or after, deadline=deadline),
         ended=lambda: printer.over,
         deadline=deadline,
+        dated=True,
     )
     return _print(client, lines, printer.lines, printer)
 

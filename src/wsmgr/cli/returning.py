@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 30.0
 """Seconds within which the daemon must be back."""
 INTERVAL: Final = 0.1
+UNDER_WAY: Final = 1.0
+"""Seconds that a message may take from the daemon to the reader."""
 UNAVAILABLE: Final = 503
 """The status of a daemon that is ending, or that cannot read its database."""
 
@@ -34,6 +36,7 @@ class Returning(Generic[Part]):
         again: Opens another one behind a cursor; None where nothing had been given.
         ended: Whether enough was given, or the stream has said that nothing more will come: its end is one then.
         deadline: When iterating raises TimeoutError, by `time.monotonic`; None for never.
+        dated: Whether cursors are of messages, and say when the last one came: a gap that the daemon tells begins then.
     """
 
     def __init__(
@@ -43,13 +46,16 @@ class Returning(Generic[Part]):
         *,
         ended: Callable[[], bool] = lambda: False,
         deadline: float | None = None,
+        dated: bool = False,
     ) -> None:
         """Open nothing yet."""
         self._first = first
         self._again = again
         self._ended = ended
         self._deadline = deadline
+        self._dated = dated
         self._cursor: str | None = None
+        self._heard_at = 0.0
 
     def batches(self) -> Generator[list[Part]]:
         """Yield what each stream gives, one after the other; what is open is closed at the end.
@@ -66,6 +72,7 @@ class Returning(Generic[Part]):
                 try:
                     for batch in stream:
                         self._cursor = stream.cursor or self._cursor
+                        self._heard_at = time.time() - UNDER_WAY
                         yield batch
                 except DaemonUnreachableError as error:
                     why = error.why
@@ -78,7 +85,7 @@ class Returning(Generic[Part]):
         gives_up = time.monotonic() + PATIENCE
         while True:
             try:
-                stream = self._again(self._cursor)
+                stream = self._again(self._place())
             except (DaemonError, DaemonUnreachableError) as error:
                 if isinstance(error, DaemonError) and error.status != UNAVAILABLE:
                     raise
@@ -87,6 +94,12 @@ class Returning(Generic[Part]):
                 say("attached to the daemon again")
                 return stream
             time.sleep(INTERVAL)
+
+    def _place(self) -> str | None:
+        """Return the cursor of the last thing that was given, with when that was, where the daemon wants to know."""
+        if self._cursor is None or not self._dated:
+            return self._cursor
+        return f"{self._cursor}@{self._heard_at:.3f}"
 
     def _check(self, gives_up: float, error: DaemonError | DaemonUnreachableError) -> None:
         now = time.monotonic()

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
-from tests.manager.model.catalog import ORDERS, atom
+from tests.manager.model.catalog import ORDERS, TICKER, atom
 from tests.manager.model.exchange import Exchange
 from tests.manager.model.test_sides import QUIET_ITEMS, Pair
 from tests.manager.model.world import WALL, World, end_acknowledged, heard, ponged, socket_of, stage_of
 
-from wsmgr.manager.model import handover, progress, rotation
+from wsmgr.manager.model import handover, progress, rotation, sides
+from wsmgr.manager.model.claim import ACK_DEADLINE
 from wsmgr.manager.model.connection import Connection, Purpose, Stage
 from wsmgr.manager.model.effects import CloseConnection
-from wsmgr.manager.model.gaps import MERGED_FOR
 from wsmgr.manager.model.judging import LATENESS, TRIAL
 from wsmgr.manager.model.quota import Quotas
 from wsmgr.manager.model.subscription import State
@@ -68,6 +68,29 @@ def test_it_is_admitted_on_two_sockets_too() -> None:
     )
 
 
+def test_a_second_side_that_comes_and_goes_hides_nothing_of_a_half_open_primary() -> None:
+    """The next gap begins with the primary's last byte, not with what the other one brought meanwhile."""
+    pair = quiet(Purpose.REDUNDANCY)
+    pair.on_other(2)
+    pair.wait(1.0)
+    pair.world.cut(pair.other)
+    pair.wait(5.0)
+    pair.world.cut(pair.primary, HALF_OPEN)
+    assert pair.entry.interruption is not None
+    assert WALL == pair.entry.interruption.since
+    assert [] == periods(pair)
+
+
+def test_what_is_interrupted_while_its_old_side_is_in_doubt_is_so_since_then() -> None:
+    """A process that is killed now would never learn more of it."""
+    pair = quiet()
+    pair.on_other(2)
+    pair.wait(1.0)
+    pair.world.cut(pair.other)
+    assert pair.entry.interruption is not None
+    assert WALL == pair.entry.interruption.since
+
+
 def test_where_the_end_of_the_old_side_is_acknowledged_all_that_it_had_has_come() -> None:
     """What its socket does afterwards is another matter."""
     pair = quiet()
@@ -82,6 +105,8 @@ def test_a_byte_that_was_sent_after_the_beginning_proves_that_the_old_socket_was
 ) -> None:
     """One that comes sooner may have been sent before."""
     pair = quiet()
+    for at in range(1, 5):
+        heard(pair.primary, WALL + at, at)
     heard(pair.primary, WALL + 4.0 + after, 4.0 + after)
     pair.wait(7.0)
     pair.world.cut(pair.primary)
@@ -132,18 +157,71 @@ def test_after_its_end_it_brings_nothing_more() -> None:
 def test_it_is_known_since_when_a_stream_is_not_proved_until_it_is() -> None:
     """For the marks that outlive the process."""
     pair, again = quiet(), quiet()
-    assert [WALL, WALL] == [each.entry.unproved_since for each in (pair, again)]
+    assert [{"v-1": WALL}] * 2 == [each.entry.unproved for each in (pair, again)]
     ponged(pair.primary, pair.world.wall, pair.world.now)
     again.world.cut(again.primary)
-    assert [None, None] == [each.entry.unproved_since for each in (pair, again)]
+    assert [{}, {}] == [each.entry.unproved for each in (pair, again)]
 
 
 def test_late_frames_prove_no_stream_that_is_interrupted_meanwhile() -> None:
-    """They are of a side that it has left."""
+    """They are of a side that it has left; they are delivered all the same, because nobody brings them again."""
     pair = quiet()
     pair.world.cut(pair.other)
     pair.on_primary(2)
-    assert (State.LOST, [1]) == (pair.entry.state, pair.read()[0])
+    assert (State.LOST, [1, 2]) == (pair.entry.state, pair.read()[0])
+
+
+def test_the_next_trial_of_a_stream_says_nothing_of_the_side_that_it_left_before() -> None:
+    """It moved on from a half-open socket, and another side begins at once: what the first one withheld is admitted."""
+    pair = quiet()
+    third = pair.world.keep(atom(TICKER, coin="third"))
+    third.dedicated = True
+    pair.world.ask()
+    pair.world.acknowledge(third)
+    pair.entry.redundancy = 2
+    sides.begin(pair.world.registry, pair.entry, socket_of(third), Purpose.REDUNDANCY, why="test")
+    pair.world.look()
+    progress.acknowledged(
+        pair.world.registry,
+        socket_of(third),
+        pair.entry.key,
+        already=False,
+        now=pair.world.now,
+        wall=pair.world.wall,
+    )
+    assert Stage.ON_TRIAL is stage_of(pair.entry)
+    pair.world.cut(pair.primary, HALF_OPEN)
+    assert [(0.0, 4.0)] == periods(pair)
+
+
+def test_a_venue_that_had_the_stream_no_more_has_withheld_it_since_its_last_proof() -> None:
+    """It says so when it is asked to end it there."""
+    pair = quiet(silent=300.0)
+    assert progress.end_acknowledged(
+        pair.world.registry, pair.primary, pair.entry.key, now=pair.world.now, already=True
+    )
+    assert [(0.0, 300.0)] == periods(pair)
+
+
+def test_an_end_that_was_written_twice_is_rightly_answered_with_nothing_there() -> None:
+    """The first one was carried out; its answer was lost."""
+    pair = quiet()
+    pair.wait(ACK_DEADLINE)
+    pair.world.look()
+    assert progress.end_acknowledged(
+        pair.world.registry, pair.primary, pair.entry.key, now=pair.world.now, already=True
+    )
+    assert [] == periods(pair)
+
+
+def test_two_sides_that_were_left_are_in_doubt_each_for_itself() -> None:
+    """The proof of one says nothing of the other."""
+    pair = quiet()
+    sides.begin(pair.world.registry, pair.entry, pair.primary, Purpose.MOVE, why="test")
+    handover.begin(pair.entry, pair.other, now=pair.world.now, wall=pair.world.wall)
+    assert {"v-1", "v-2"} == set(pair.entry.unproved)
+    handover.settle(pair.other, pair.entry.wire_key)
+    assert {"v-1": WALL} == pair.entry.unproved
 
 
 def test_nothing_is_admitted_of_a_stream_that_has_ended() -> None:
@@ -266,12 +344,47 @@ def test_an_empty_snapshot_of_a_lost_second_side_is_no_news() -> None:
     assert ([1], [], []) == pair.read()
 
 
-def test_what_is_interrupted_meanwhile_has_its_gap_already() -> None:
-    """It began before these frames came."""
+def test_what_is_interrupted_meanwhile_is_looked_into_when_it_delivers_again() -> None:
+    """Its own gap may have begun later: then what only the other side had brought is delivered behind another one."""
     pair = Pair()
     pair.begin()
     pair.on_other(3)
     pair.world.cut(pair.other)
+    ponged(pair.primary, pair.world.wall + 1.0, pair.world.now + 1.0)
+    pair.wait(1.5)
     pair.world.cut(pair.primary)
-    pair.wait(MERGED_FOR)
+    pair.world.ask()
+    pair.wait(LATENESS)
+    assert [1] == pair.read()[0]
+    pair.world.acknowledge(pair.entry)
+    pair.on_primary(4)
+    pair.wait(LATENESS)
+    numbers, gaps, _ = pair.read()
+    assert ([4, 3], 2) == (numbers, len(gaps))
+    assert pair.entry.orphans is None
+
+
+def test_a_second_side_that_is_lost_twice_leaves_the_frames_of_both_times() -> None:
+    """Each time they wait for the primary side."""
+    pair = Pair()
+    pair.entry.redundancy = 2
+    pair.begin(Purpose.REDUNDANCY)
+    pair.on_other(3)
+    pair.world.cut(pair.other)
+    pair.world.open_all()
+    pair.begin(Purpose.REDUNDANCY)
+    pair.on_other(4)
+    pair.world.cut(pair.other)
+    pair.wait(LATENESS)
+    assert [1, 3, 4] == pair.read()[0]
+
+
+def test_what_failed_has_its_gap_since_its_last_message() -> None:
+    """Nothing of the lost side is kept for it."""
+    pair = Pair()
+    pair.begin()
+    pair.on_other(3)
+    pair.world.cut(pair.other)
+    progress.fail(pair.world.registry, pair.entry, "boom", alone=True, now=pair.world.now)
+    pair.wait(LATENESS)
     assert ([1], None) == (pair.read()[0], pair.entry.orphans)

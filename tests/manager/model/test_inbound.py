@@ -24,15 +24,16 @@ def socket(*bytes_at: float) -> Inbound:
 
 def test_a_socket_was_whole_until_its_last_byte() -> None:
     """Or its opening, where none came."""
-    assert moment(0.0) == socket().whole_until(9.0)
-    assert moment(3.0) == socket(1.0, 2.0, 3.0).whole_until(9.0)
+    assert moment(0.0) == socket().whole_until()
+    assert moment(3.0) == socket(1.0, 2.0, 3.0).whole_until()
 
 
-@pytest.mark.parametrize(("lasted", "whole_until"), [(0.0, 5.0), (SILENCE - 0.1, 5.0), (SILENCE, 15.5)])
-def test_what_comes_after_a_silence_counts_when_the_socket_goes_on(lasted: float, whole_until: float) -> None:
-    """A stall that ends together with its socket held back what the venue may have stopped sending long before."""
-    inbound = socket(1.0, 3.0, 5.0, 15.0, 15.5)
-    assert moment(whole_until) == inbound.whole_until(15.0 + lasted)
+@pytest.mark.parametrize(
+    ("last", "whole_until"), [(15.0, 5.0), (15.0 + SILENCE - 0.1, 5.0), (15.0 + SILENCE, 17.0)]
+)
+def test_what_comes_after_a_silence_counts_when_the_socket_goes_on(last: float, whole_until: float) -> None:
+    """A stall that ends with a burst held back what the venue may have stopped sending long before."""
+    assert moment(whole_until) == socket(1.0, 3.0, 5.0, 15.0, last).whole_until()
 
 
 def test_a_byte_that_is_known_already_says_nothing_new() -> None:
@@ -55,7 +56,7 @@ def test_the_gap_of_a_socket_that_ends_in_the_burst_after_a_stall_begins_with_th
 
 
 def test_an_answer_to_a_ping_keeps_a_quiet_socket_whole() -> None:
-    """The gap of a stream that says little begins a second before the loss, not at its last message."""
+    """The gap of a stream that says little begins with the last answer, not at its last message."""
     world = World()
     entry = world.make_live(atom(TICKER, coin="A"))
     for at in range(1, 60):

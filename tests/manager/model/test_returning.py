@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.manager.model.catalog import TRADES, atom
-from tests.manager.model.world import Reader, World, data
+from tests.manager.model.world import WALL, Reader, World, data
 
-from wsmgr.manager.model.continuity import Gap
+from wsmgr.manager.model.continuity import Gap, Interrupted
 from wsmgr.manager.model.errors import UsageError
-from wsmgr.manager.model.returning import Cursor
+from wsmgr.manager.model.fact import GapOpened
+from wsmgr.manager.model.returning import NOT_HELD, OTHER_NUMBERING, Cursor
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.subscription import Entry
@@ -72,6 +73,40 @@ def test_a_cursor_of_another_numbering_is_a_gap_of_unknown_size(cursor: Cursor) 
     (gap,) = come_back(world, entry, cursor, events=True).read()
     assert isinstance(gap, Gap)
     assert gap.missing is None
+
+
+@pytest.mark.parametrize(("at", "since"), [(None, 0.0), (WALL - 13.5, -13.5), (WALL + 99.0, 3.0)])
+def test_a_stream_that_begins_again_for_a_reader_has_a_gap_until_it_delivers(
+    at: float | None, since: float
+) -> None:
+    """Since the reader had its last message, where it says when; a clock that is ahead of ours makes it no gap of the future."""
+    world = World()
+    entry, _ = world.registry.want("v", QUIET, wall=world.wall, epoch=3)
+    world.now = 3.0
+    reader = come_back(world, entry, Cursor(2, 7, at), events=True)
+    (interrupted,) = reader.read()
+    assert isinstance(interrupted, Interrupted)
+    world.ask()
+    world.now = 4.0
+    world.acknowledge(entry)
+    world.deliver(entry, data(QUIET, entry.key, 1))
+    gaps = [item for item in reader.read() if isinstance(item, Gap)]
+    assert [(WALL + since, WALL + 4.0, OTHER_NUMBERING)] == [
+        (gap.started_at, gap.ended_at, gap.reason) for gap in gaps
+    ]
+    assert [WALL + since] == [note.interruption.since for note in world.notes if isinstance(note, GapOpened)]
+
+
+def test_a_reader_that_says_when_it_had_its_last_message_is_told_no_more_than_it_missed() -> None:
+    """Not since the stream began."""
+    world, entry = stream(5, forgotten=5)
+    world.now = 50.0
+    (gap,) = (
+        item
+        for item in come_back(world, entry, Cursor(entry.epoch, 2, WALL + 30.0), events=True).read()
+        if isinstance(item, Gap)
+    )
+    assert (WALL + 30.0, WALL + 50.0, NOT_HELD) == (gap.started_at, gap.ended_at, gap.reason)
 
 
 def test_a_cursor_is_read_and_refused() -> None:

@@ -42,7 +42,7 @@ def test_private_streams_and_market_data_share_a_socket_when_something_waits_for
     exchange, entries = crowded(3, orders("u1"), orders("u2"), TICKER_A)
     own = want_own_socket(exchange)
     exchange.look()
-    assert has_room_to_make(exchange.world.origin, "connections")
+    assert has_room_to_make(exchange.world.origin, "connections", own)
     exchange.run(SHARE_AFTER - 1.0, *(entry.key for entry in entries))
     assert (None, 3) == (own.connection, len({socket_of(entry).id for entry in entries}))
     exchange.run(15.0, own.key, *(entry.key for entry in entries))
@@ -92,13 +92,26 @@ def test_the_place_of_a_second_side_is_free_as_soon_as_its_connection_is_empty()
     assert [True, True] == [entry.second_joined for entry in entries]
 
 
+def test_a_second_side_gives_way_to_another_stream_that_only_it_keeps_off_a_socket() -> None:
+    """Two streams that nobody can tell apart on two sockets, one of them wanted twice: both go before one of them twice."""
+    book = atom(BOOK, coin="A", depth=5)
+    exchange, entries = crowded(2, orders("u1"), orders("u2"), book, twice=(book,))
+    assert entries[-1].second_joined
+    late = exchange.world.keep(atom(BOOK, coin="A", depth=10))
+    exchange.look()
+    exchange.run(30.0, late.key, *(entry.key for entry in entries))
+    assert [State.LIVE] * 4 == [state_of(entry) for entry in (late, *entries)]
+    exchange.run(120.0, late.key, *(entry.key for entry in entries))
+    assert (State.LIVE, None) == (late.state, entries[-1].second)
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_what_has_no_place_whatever_others_share_is_refused(count: int) -> None:
     """Two streams that nobody can tell apart need two sockets: nothing is moved for a third."""
     exchange, entries = crowded(count, *(orders(f"u{number}") for number in range(count)))
     late = exchange.world.keep(orders("late"))
     exchange.look()
-    assert not has_room_to_make(exchange.world.origin, "connections")
+    assert not has_room_to_make(exchange.world.origin, "connections", late)
     exchange.run(3 * SHARE_AFTER, *(entry.key for entry in entries))
     assert "waits for the quota 'connections'" in (late.error or "")
     assert count == len({socket_of(entry).id for entry in entries})

@@ -318,6 +318,36 @@ def test_a_socket_that_was_heard_a_moment_ago_is_given_the_time_to_show_that_it_
     assert (pair.other, True) == (pair.entry.connection, pair.world.venue.one_socket_only)
 
 
+def test_nor_where_other_streams_were_on_two_sockets_a_moment_ago() -> None:
+    """It is this one that is not whole: it may have been forgotten there."""
+    pair = Pair()
+    pair.world.venue.met_at = pair.world.now
+    pair.wait(10.0)
+    pair.on_primary(2)
+    pair.begin()
+    pair.wait(0.5)
+    pair.on_other(4)
+    pair.on_other(5)
+    pair.world.now += TRIAL
+    ponged(pair.primary, pair.world.wall, pair.world.now)
+    pair.world.look()
+    assert (pair.other, False) == (pair.entry.connection, pair.world.venue.one_socket_only)
+    assert 1 == len(pair.gaps_written())
+
+
+@pytest.mark.parametrize(("snapshot", "met"), [(True, False), (False, True)])
+def test_two_sockets_have_met_where_both_brought_the_same_while_both_stood(snapshot: bool, met: bool) -> None:
+    """That a snapshot holds what was delivered before shows nothing of that."""
+    pair = Pair()
+    pair.begin()
+    if snapshot:
+        pair.on_other(1, 2, snapshot=True)
+    else:
+        pair.on_other(3)
+        pair.on_primary(2, 3)
+    assert (pair.other, met) == (pair.entry.connection, pair.world.venue.met_at is not None)
+
+
 def test_nor_where_it_falls_silent_while_the_trial_goes_on() -> None:
     """What it brought before the second side's frames says nothing of them; a socket that may yet bring something is waited for."""
     pair = Pair()

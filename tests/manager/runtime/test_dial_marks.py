@@ -116,6 +116,8 @@ def test_a_venue_that_asked_to_wait_is_waited_for_by_the_next_process() -> None:
     assert ["v-1"] == later.origin.dialling.grants(27.0)[0]
     long_over = Process(wall=5031.0).begin(store)
     assert 0.0 == long_over.origin.dialling.retry_after
+    set_back = Process(wall=1400.0, monotonic=7.0).begin(store)
+    assert 37.0 == set_back.origin.dialling.retry_after
 
 
 def test_after_the_clock_was_set_back_dials_count_as_made_just_now() -> None:

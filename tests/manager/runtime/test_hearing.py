@@ -132,7 +132,8 @@ def test_a_stream_that_went_on_from_a_side_that_is_not_proved_was_heard_until_th
 ) -> None:
     """If the process is killed now, nobody will ever learn what that side withheld; while it is on trial it still delivers itself."""
     entry = stream("A", heard_at=NOW)
-    entry.unproved_since = NOW - 9.0
+    assert entry.connection is not None
+    entry.unproved[entry.connection.id if stage is not None else "v-9"] = NOW - 9.0
     if stage is not None:
         entry.second = Second(socket(NOW), Purpose.REDUNDANCY, "two were asked for", stage=stage)
     silent = [Mark(SILENT + entry.id, at)] if at < NOW else []

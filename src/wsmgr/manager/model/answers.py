@@ -61,7 +61,7 @@ def _acknowledged(registry: Registry, connection: Connection, ack: Ack, now: flo
     if ack.method == "subscribe":
         known = progress.acknowledged(registry, connection, key, already=ack.already, now=now, wall=wall)
     else:
-        known = progress.end_acknowledged(registry, connection, key, now=now)
+        known = progress.end_acknowledged(registry, connection, key, now=now, already=ack.already)
     if not known:
         detail = {"method": ack.method, "key": key, "already": ack.already}
         _note(registry, connection, "unexpected_ack", detail)

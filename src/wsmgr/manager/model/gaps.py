@@ -29,6 +29,9 @@ def open_gap(registry: Registry, entry: Entry, interruption: Interruption, now: 
     """
     entry.counters.end_live(now)
     entry.watch.end()
+    unproved = min(entry.unproved.values(), default=interruption.since)
+    if unproved < interruption.since:
+        interruption = evolve(interruption, since=unproved, since_monotonic=None)
     registry.venues[entry.venue].remember(entry)
     if entry.interruption is None:
         entry.interruption = interruption

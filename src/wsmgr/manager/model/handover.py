@@ -36,7 +36,7 @@ UNPROVED = "not proved whole when another socket went on"
 def begin(entry: Entry, old: Connection, *, now: float, wall: float) -> None:
     """Have it proved that the side which a subscription had alone was whole until now, when its second one begins."""
     lateness = max(LATENESS, 2.0 * (old.rtt or 0.0))
-    entry.unproved_since = wall if old.inbound is None else old.inbound.last.wall
+    entry.unproved[old.id] = wall if old.inbound is None else old.inbound.whole_until().wall
     old.handovers[entry.wire_key] = Handover(
         entry=entry,
         known=since_last_proof(entry, f"{old.id} was left", now=now, wall=wall),
@@ -51,7 +51,7 @@ def heard(connection: Connection, at: float) -> bool:
         wire_key
         for wire_key, each in connection.handovers.items()
         # While a trial goes on, whatever comes is evidence in it.
-        if each.proved_by <= at and not _is_on_trial(each.entry)
+        if each.proved_by <= at and not _is_on_trial(each.entry, connection)
     ]
     for wire_key in proved:
         settle(connection, wire_key)
@@ -62,13 +62,13 @@ def settle(connection: Connection, wire_key: str) -> None:
     """Take it that the side which a subscription has left on a connection, or has there, was whole; there may be nothing to be proved."""
     found = connection.handovers.pop(wire_key, None)
     if found is not None:
-        found.entry.unproved_since = None
+        found.entry.unproved.pop(connection.id, None)
 
 
 def take(handover: Handover, connection: Connection, frame: Data, raw: bytes, wall: float) -> bool:
     """Deliver what is new in a frame that the old side brings late; returns whether it could be judged."""
     entry = handover.entry
-    if entry.state is not State.LIVE or entry.merger is None:
+    if entry.state is State.CLOSED or entry.merger is None:
         return False
     verdict = entry.merger.take(raw, frame.venue_time)
     if verdict.fresh:
@@ -91,19 +91,32 @@ def lost(registry: Registry, connection: Connection, interruption: Interruption,
         heard(connection, interruption.since_monotonic)
     for wire_key, each in list(connection.handovers.items()):
         settle(connection, wire_key)
-        if each.entry.state is State.CLOSED or _is_on_trial(each.entry):
-            # What its trial has shown is judged as a whole.
+        if each.entry.state is State.CLOSED:
             continue
-        since = max(each.known.since, interruption.since)
-        hole = evolve(
-            each.known,
-            since=since,
-            since_monotonic=None,
-            reason=f"{UNPROVED}: {interruption.reason}",
+        if each.entry.connection is connection and not each.entry.second_joined:
+            # It is interrupted as a whole since then, or its trial is judged as a whole.
+            continue
+        # What came last may have been late: it was sent before the other side began.
+        lateness = each.proved_by - each.began.monotonic
+        _admit(
+            registry, each, min(interruption.since, each.began.wall - lateness), interruption.reason, now=now
         )
-        admit_gap(registry, each.entry, hole, now=now, wall=max(since, each.began.wall))
-        registry.venues[each.entry.venue].attention[each.entry.id] = each.entry
 
 
-def _is_on_trial(entry: Entry) -> bool:
-    return entry.second is not None and entry.second.trial is not None
+def was_not_there(registry: Registry, connection: Connection, wire_key: str, *, now: float) -> None:
+    """The venue was asked to end a stream there, and says that it had none: it had lost it at some time after its last proof."""
+    found = connection.handovers.get(wire_key)
+    settle(connection, wire_key)
+    if found is not None and found.entry.state is not State.CLOSED:
+        _admit(registry, found, found.known.since, f"{connection.id} had it no more", now=now)
+
+
+def _admit(registry: Registry, handover: Handover, since: float, why: str, *, now: float) -> None:
+    entry = handover.entry
+    hole = evolve(handover.known, since=since, since_monotonic=None, reason=f"{UNPROVED}: {why}")
+    admit_gap(registry, entry, hole, now=now, wall=max(since, handover.began.wall))
+    registry.venues[entry.venue].attention[entry.id] = entry
+
+
+def _is_on_trial(entry: Entry, primary: Connection) -> bool:
+    return entry.connection is primary and entry.second is not None and entry.second.trial is not None

@@ -1,8 +1,8 @@
 """Inbound: until when all that the venue sent on a socket is known to have come.
 
 Bytes come in the order in which they were sent, so whatever comes, an answer to a ping too, shows that all before it has come. That is not so at the
-end of a stall: what was held back on the way comes at once, and the venue may have given the socket up in the meantime. A socket that ends so soon
-after a silence is known to have been whole until the silence began.
+end of a stall: what was held back on the way comes at once, and the venue may have given the socket up in the meantime. A socket that has brought nothing
+more since is known to have been whole until the silence began.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Inbound:
             self.held_from, self.resumed_at = last, now.monotonic
         self.last = now
 
-    def whole_until(self, end: float) -> Moment:
-        """Return until when all that was sent has come, of a socket that ended at `end` (monotonic)."""
-        if self.held_from is not None and end - self.resumed_at < SILENCE:
+    def whole_until(self) -> Moment:
+        """Return until when all that was sent is known to have come: what came after a silence counts once the socket has gone on for a while."""
+        if self.held_from is not None and self.last.monotonic - self.resumed_at < SILENCE:
             return self.held_from
         return self.last

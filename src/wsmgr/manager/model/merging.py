@@ -266,6 +266,11 @@ class Trial:
     _held: deque[Held] = field(factory=deque[Held], init=False, repr=False)
     _held_bytes: int = field(default=0, init=False)
 
+    @property
+    def both_deliver(self) -> bool:
+        """Whether both sides have brought something since it began, and the same: a snapshot alone shows what was, not what comes."""
+        return self.matched and self._primary_frames > 0
+
     def primary(self, raw: bytes, venue_time: float | None) -> None:
         """Note a frame that the first side delivered since the trial began; the merger remembers it too."""
         self._primary_frames += 1

@@ -74,7 +74,7 @@ def lost(
         wanted: Whether we ended it ourselves because the manager ends.
     """
     was_open = connection.opened_at is not None
-    since = Moment(wall, now) if connection.inbound is None else connection.inbound.whole_until(now)
+    since = Moment(wall, now) if connection.inbound is None else connection.inbound.whole_until()
     interruption = Interruption(
         since=since.wall,
         since_monotonic=since.monotonic,
@@ -178,8 +178,10 @@ def _second_acknowledged(
         second.deadline = now + PROOF_DEADLINE
 
 
-def end_acknowledged(registry: Registry, connection: Connection, key: str, *, now: float) -> bool:
-    """The venue took an unsubscribe: the wire key is free for others when its late frames have passed."""
+def end_acknowledged(
+    registry: Registry, connection: Connection, key: str, *, now: float, already: bool = False
+) -> bool:
+    """The venue took an unsubscribe, or said that it had no such stream: the wire key is free for others when its late frames have passed."""
     claim = connection.claim_of(key)
     if claim is None or not claim.unanswered:
         return False
@@ -188,6 +190,8 @@ def end_acknowledged(registry: Registry, connection: Connection, key: str, *, no
     claim.superseded = min(claim.superseded, claim.unanswered)
     if claim.phase is Phase.ENDING and not claim.unanswered and claim.deadline is not None:
         connection.set_phase(claim, Phase.GONE)
+        if already and claim.attempts == 1:
+            handover.was_not_there(registry, connection, claim.atom.wire_key, now=now)
         handover.settle(connection, claim.atom.wire_key)
         claim.introduces = False
         claim.deadline = None

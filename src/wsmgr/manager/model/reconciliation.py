@@ -155,7 +155,7 @@ def _place_all(
                 usage = usage.with_one_more(entry.user, opened=True)
                 yield OpenConnection(connection)
             case Refuse() as refusal:
-                if not room.promise(refusal.quota):
+                if not room.promise(refusal.quota, entry):
                     _note_refusal(registry, entry, refusal)
                 freed = venue.origin.slots.free_at()
                 if freed is not None:

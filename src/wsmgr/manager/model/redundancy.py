@@ -80,45 +80,63 @@ def pair(
                 _wait(registry, venue.origin, entry, refusal, now, wake)
 
 
-def has_room_to_make(origin: Origin, quota: str) -> bool:
+def has_room_to_make(origin: Origin, quota: str, waiting: Entry) -> bool:
     """Whether a subscription that finds no place will get one without anybody's ending another one."""
     return (
         origin.coming(quota) > 0
-        or bool(_expendable(origin, quota))
+        or bool(_expendable(origin, quota, waiting))
         or (quota == "connections" and folding.can_share(origin))
     )
 
 
-def make_room(registry: Registry, origin: Origin, quota: str, now: float) -> bool:
+def make_room(registry: Registry, origin: Origin, quota: str, waiting: Entry, now: float) -> bool:
     """Take second sides back, because a subscription that has no place needs theirs; returns whether there were any.
 
     Args:
         registry: The registry.
         origin: The origin whose quota stands in the way.
         quota: Its name.
+        waiting: The subscription.
         now: The monotonic time.
     """
-    found = _expendable(origin, quota)
+    found = _expendable(origin, quota, waiting)
     for entry in found:
         why = "a subscription without a place needs its own"
         sides.take_back(registry, entry, why=why, now=now, pause=TRY_AGAIN, level="info")
     return bool(found)
 
 
-def _expendable(origin: Origin, quota: str) -> list[Entry]:
+def _expendable(origin: Origin, quota: str, waiting: Entry) -> list[Entry]:
     """Return the second sides whose end frees one place of a quota; none where there are none, or they free no place."""
     for venue in origin.venues:
         for connection in venue.connections:
-            redundant = [
-                entry
-                for entry in connection.seconds.values()
-                if entry.second is not None and entry.second.purpose is Purpose.REDUNDANCY
-            ]
+            redundant = [entry for entry in connection.seconds.values() if _is_redundant(entry)]
+            if quota == "connections" and _is_in_its_way(connection, waiting):
+                return [connection.seconds[waiting.wire_key]]
             if quota == "subscriptions" and redundant:
                 return redundant[:1]
             if quota == "connections" and redundant and not connection.members:
                 return redundant if len(redundant) == len(connection.seconds) else []
     return []
+
+
+def _is_redundant(entry: Entry) -> bool:
+    return entry.second is not None and entry.second.purpose is Purpose.REDUNDANCY
+
+
+def _is_in_its_way(connection: Connection, waiting: Entry) -> bool:
+    """Whether only a second side with the same wire key keeps a subscription off a connection."""
+    second = connection.seconds.get(waiting.wire_key)
+    return (
+        second is not None
+        and _is_redundant(second)
+        and waiting.wire_key not in connection.members
+        and connection.venue == waiting.venue
+        and connection.host == waiting.type.host
+        and connection.usable
+        and not connection.leaving
+        and not (connection.dedicated or waiting.dedicated)
+    )
 
 
 def _wait(

@@ -16,9 +16,9 @@ from attrs import define, field
 from wsmgr.manager.model import sides
 from wsmgr.manager.model.claim import Phase
 from wsmgr.manager.model.connection import Connection, ConnectionState
-from wsmgr.manager.model.continuity import Closed
+from wsmgr.manager.model.continuity import Closed, Interrupted, Interruption
 from wsmgr.manager.model.errors import NotFoundError, SubscriptionClosedError, UnknownVenueError, WsmgrError
-from wsmgr.manager.model.fact import Fact, Notebook
+from wsmgr.manager.model.fact import Fact, GapOpened, Notebook
 from wsmgr.manager.model.healing_queue import HealingQueue, Pace
 from wsmgr.manager.model.items import Item
 from wsmgr.manager.model.joining import Compose, log_for, replay
@@ -29,7 +29,7 @@ from wsmgr.manager.model.pulse import Pulse
 from wsmgr.manager.model.quota import Quotas, Shortage, UserSlots, Window
 from wsmgr.manager.model.recent import Recent, RecentPool
 from wsmgr.manager.model.requests import Requests
-from wsmgr.manager.model.returning import Cursor, returned
+from wsmgr.manager.model.returning import OTHER_NUMBERING, Cursor, is_anew, returned
 from wsmgr.manager.model.subscription import Entry, State, move
 from wsmgr.manager.model.subscription_key import format_key, subscription_id
 from wsmgr.manager.model.subscription_type import Atom, Merge, SubscriptionType
@@ -171,6 +171,7 @@ class Venue:
         read_items: Returns the items of a frame of a type.
         with_items: Makes a frame of a type with some items only.
         healing: The subscriptions that have gaps to be looked into.
+        met_at: When a trial has shown last that both of two sockets bring a stream (monotonic), or None.
         overlap_failed_at: When that was shown last (monotonic), or None.
         stirred: Whether a frame has changed something that the keeper has to look at.
         error: Why the venue as a whole is parked, or None.
@@ -189,6 +190,7 @@ class Venue:
     requests: Requests = field(factory=Requests)
     opened: int = 0
     one_socket_only: bool = False
+    met_at: float | None = None
     overlap_failed_at: float | None = None
     healing: HealingQueue = field(factory=HealingQueue)
     stirred: bool = False
@@ -313,6 +315,12 @@ class Registry:
         if after is None or not returned(entry, buffer, after, wall=wall):
             self._show_state(entry, buffer)
         entry.buffers.append(buffer)
+        if after is not None and is_anew(entry, after):
+            # It began again for this reader: the hole lasts until it delivers.
+            since = min(entry.subscribed_at if after.at is None else after.at, wall)
+            entry.interruption = Interruption(since=since, since_monotonic=None, reason=OTHER_NUMBERING)
+            self.note(GapOpened(subscription_id=entry.id, interruption=entry.interruption))
+            buffer.tell(Interrupted(since=since, cause=OTHER_NUMBERING))
         entry.unheld_since = None
         if buffer.redundancy > 1:
             self.venues[entry.venue].attention[entry.id] = entry

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from wsmgr.manager.model.subscription import Entry
 
 NOT_HELD = "the reader returned too late: what came meanwhile is not held any more"
-_CURSOR = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")
+OTHER_NUMBERING = "the reader has been away over a restart, or over an end of the subscription"
+_CURSOR = re.compile(r"([0-9]{1,15}):([0-9]{1,15})(?:@([0-9]{1,11}(?:\.[0-9]{1,9})?))?")
 
 
 @frozen
@@ -31,14 +32,16 @@ class Cursor:
     Attributes:
         epoch: Its numbering.
         seq: Its number.
+        at: When the reader had it, in unix seconds, or None where it does not say: a gap begins there.
     """
 
     epoch: int
     seq: int
+    at: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `epoch:seq`.
+        """Read `epoch:seq`, or `epoch:seq@unix seconds`.
 
         Raises:
             UsageError: It is something else.
@@ -48,7 +51,12 @@ class Cursor:
             raise UsageError(
                 f"after={shown(text)} is no cursor; give <epoch>:<seq> of the last message, such as 0:1712"
             )
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(found[1]), int(found[2]), None if found[3] is None else float(found[3]))
+
+
+def is_anew(entry: Entry, cursor: Cursor) -> bool:
+    """Whether a subscription has begun again since the reader had it, and has not delivered yet: its hole is open."""
+    return cursor.epoch != entry.epoch and not entry.was_live and entry.interruption is None
 
 
 def returned(entry: Entry, buffer: Buffer, cursor: Cursor, *, wall: float) -> bool:
@@ -70,18 +78,19 @@ def returned(entry: Entry, buffer: Buffer, cursor: Cursor, *, wall: float) -> bo
         first = messages[0].seq if messages else entry.seq + 1
         if first > cursor.seq + 1:
             ended_at = messages[0].received_at if messages else wall
-            buffer.miss(_gap(entry, ended_at, missing=first - cursor.seq - 1))
-    elif messages is None:
-        buffer.miss(_gap(entry, wall, missing=None))
+            buffer.miss(_gap(entry, cursor, ended_at, missing=first - cursor.seq - 1))
+    elif messages is None and not is_anew(entry, cursor):
+        buffer.miss(_gap(entry, cursor, wall, missing=None))
     buffer.refill(messages or ())
     buffer.wake()
     return messages is not None
 
 
-def _gap(entry: Entry, ended_at: float, *, missing: int | None) -> Gap:
-    """Return the gap of a reader whose cursor is not reached; when its last message came is not known any more."""
-    since = entry.subscribed_at if entry.counters.first_at is None else entry.counters.first_at
+def _gap(entry: Entry, cursor: Cursor, ended_at: float, *, missing: int | None) -> Gap:
+    """Return the gap of a reader whose cursor is not reached: since it had its last message, or where it does not say, since the stream began."""
+    since = cursor.at
+    if since is None:
+        since = entry.subscribed_at if entry.counters.first_at is None else entry.counters.first_at
     since = min(since, ended_at)
-    return Gap(
-        started_at=since, ended_at=ended_at, duration=ended_at - since, reason=NOT_HELD, missing=missing
-    )
+    reason = NOT_HELD if cursor.epoch == entry.epoch else OTHER_NUMBERING
+    return Gap(started_at=since, ended_at=ended_at, duration=ended_at - since, reason=reason, missing=missing)

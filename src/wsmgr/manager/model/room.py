@@ -13,6 +13,7 @@ from wsmgr.manager.model.redundancy import make_room
 
 if TYPE_CHECKING:
     from wsmgr.manager.model.registry import Origin, Registry
+    from wsmgr.manager.model.subscription import Entry
 
 SOON, TRY_AGAIN = 1.0, 30.0
 """Seconds until what waits for a place is looked at again, if nobody does before: where one is coming, and where none is."""
@@ -36,8 +37,8 @@ class Room:
         self._wake = wake
         self._coming: dict[str, int] = {}
 
-    def promise(self, quota: str) -> bool:
-        """Return whether a place of a quota will be had for one more subscription."""
+    def promise(self, quota: str, waiting: Entry) -> bool:
+        """Return whether a place of a quota will be had for a subscription that has none."""
         origin, now = self._origin, self._now
         if quota == "connections":
             want_socket(origin, now, self._wake)
@@ -46,7 +47,7 @@ class Room:
             self._coming[quota] = coming - 1
             self._wake.append(now + SOON)
             return True
-        if make_room(self._registry, origin, quota, now):
+        if make_room(self._registry, origin, quota, waiting, now):
             self._wake.append(now)
             return True
         self._wake.append(now + TRY_AGAIN)

@@ -143,6 +143,9 @@ def _move_over(
             # On its way there, or on trial elsewhere; or a stream that ended a moment ago may still send its like there.
             continue
         elif entry.state is not State.LIVE:
+            if connection.claim_of(entry.key) is not None and not _has_room(venue, now):
+                # It holds a place at the venue until its end there is acknowledged.
+                continue
             _ask_there(registry, entry, replacement, rotation.why, now)
         elif entry.second_due <= now and _has_room(venue, now):
             sides.begin(registry, entry, replacement, Purpose.MOVE, why=rotation.why)

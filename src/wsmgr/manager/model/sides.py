@@ -102,7 +102,8 @@ def take_back(
     connection.end_claim(entry.key)
     source = entry.connection
     if source is not None:
-        handover.settle(source, entry.wire_key)
+        if not second.joined:
+            handover.settle(source, entry.wire_key)
         if second.purpose is Purpose.MOVE:
             source.leaving = source.rotation is not None
             source.fits_since = None

@@ -123,7 +123,7 @@ class Entry:
         connection: Where it is placed, or None.
         second: Its second side, on another connection, or None.
         orphans: What a second side on trial had brought when its socket was lost, until that is looked into; or None.
-        unproved_since: Since when it is not proved that a side which it has left, or has, was whole (unix seconds; `handover`); or None.
+        unproved: Since when it is not proved that a side which it has left, or has, was whole (unix seconds, by connection id; `handover`).
         second_due: When a second side that is wanted is tried next (monotonic).
         redundancy: On how many sockets who keeps it wants it: 1 or 2.
         avoid: The id of the connection on which it is not to be placed again, or None.
@@ -182,7 +182,7 @@ class Entry:
     connection: Connection | None = field(default=None, repr=False)
     second: Second | None = field(default=None, repr=False)
     orphans: Orphans | None = field(default=None, repr=False)
-    unproved_since: float | None = None
+    unproved: dict[str, float] = field(factory=dict[str, float], repr=False)
     second_due: float = 0.0
     redundancy: int = 1
     avoid: str | None = None

@@ -32,8 +32,11 @@ from wsmgr.manager.model.subscription_type import Kind, Merge
 if TYPE_CHECKING:
     from wsmgr.manager.model.frame import Data
     from wsmgr.manager.model.merging import Held, Merger, Verdict
-    from wsmgr.manager.model.registry import Registry
+    from wsmgr.manager.model.registry import Registry, Venue
     from wsmgr.manager.model.subscription import Entry
+
+MET_FOR = 600.0
+"""Seconds for which one trial that showed two sockets to be an overlap speaks against another that does not."""
 
 
 def proved(registry: Registry, entry: Entry, *, now: float, wall: float) -> None:
@@ -80,6 +83,8 @@ def join(registry: Registry, entry: Entry, *, now: float, met: bool = True) -> N
     assert second is not None  # noqa: S101 - the caller has checked it
     if met and entry.connection is not None:
         handover.settle(entry.connection, entry.wire_key)
+    if met and second.trial is not None and second.trial.both_deliver:
+        registry.venues[entry.venue].met_at = now
     trial, second.trial = second.trial, None
     second.deadline = None
     if second.purpose is Purpose.MOVE:
@@ -112,6 +117,10 @@ def settle(registry: Registry, entry: Entry, *, now: float, wall: float) -> None
             take_back(registry, entry, why=f"{new} sent nothing new while {old} did", now=now)
         case Finding.PRIMARY_SILENT:
             why = f"{old} had not brought what {new} did"
+            _fail_over(registry, entry, second, now=now, wall=wall, why=why)
+        case Finding.NO_OVERLAP if _has_met(registry.venues[entry.venue], now):
+            # Other streams were on two sockets a while ago: it is this one that is not whole.
+            why = f"{old} does not bring what {new} does ({overlap.value})"
             _fail_over(registry, entry, second, now=now, wall=wall, why=why)
         case Finding.NO_OVERLAP:
             venue = registry.venues[entry.venue]
@@ -182,7 +191,7 @@ def _fail_over(
     if interruption is None:
         # Since the trial began, one side alone may not have been the whole stream.
         last = since_last_proof(entry, why, now=now, wall=wall)
-        since = min(last.since, wall - window(entry) - LATENESS)
+        since = min([last.since, wall - window(entry) - LATENESS, *entry.unproved.values()])
         interruption = evolve(last, since=since, since_monotonic=None)
     take_over(registry, entry, now=now, why=why)
     admit_gap(registry, entry, interruption, now=now, wall=wall)
@@ -200,14 +209,19 @@ def lost_second(registry: Registry, entry: Entry, *, why: str, now: float) -> No
     take_back(registry, entry, why=why, now=now, pause=0.0)
     held = [] if second.trial is None else second.trial.held()
     if held:
-        entry.orphans = Orphans(second.connection.id, held, now + LATENESS)
+        earlier = [] if entry.orphans is None else entry.orphans.frames
+        entry.orphans = Orphans(second.connection.id, [*earlier, *held], now + LATENESS)
 
 
 def settle_orphans(registry: Registry, entry: Entry, orphans: Orphans, *, now: float, wall: float) -> None:
     """Deliver what only a side that was lost has brought: the other one was not whole, which is a gap, and the venue is asked about the stream."""
+    if not entry.delivers and not entry.settled:
+        # It is asked for again just now; they may be older than what is known of its gap.
+        entry.orphans = evolve(orphans, due_at=now + LATENESS)
+        return
     entry.orphans = None
     if entry.state is not State.LIVE or entry.merger is None:
-        # It is interrupted since before these frames came.
+        # Its gap began with its last message, before these came.
         return
     verdicts = [(held, entry.merger.take(held.raw, held.venue_time)) for held in orphans.frames]
     news = [
@@ -239,6 +253,11 @@ def _release(entry: Entry, trial: Trial, connection: str, *, begins: bool = Fals
         if verdict.fresh:
             _publish(entry, held, verdict, connection, begins=begins)
     _wake(entry)
+
+
+def _has_met(venue: Venue, now: float) -> bool:
+    """Whether a trial has shown lately that the venue gives whole streams to two sockets."""
+    return venue.met_at is not None and now - venue.met_at < MET_FOR
 
 
 def _is_nothing(merger: Merger, held: Held) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from wsmgr.manager.store.changes import DIAL, RETRY_AFTER, Change, Mark
+from wsmgr.manager.store.changes import DIAL, RETRY_AFTER, RETRY_SAID, Change, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,6 +59,7 @@ class DialMarks:
             if each.dialling.retry_after > known.retry_after:
                 known.retry_after = each.dialling.retry_after
                 changes.append(Mark(f"{RETRY_AFTER}{name}", known.retry_after + ahead))
+                changes.append(Mark(f"{RETRY_SAID}{name}", clock.wall()))
         return changes
 
     def again(self) -> None:
@@ -80,9 +81,11 @@ class DialMarks:
             if dials:
                 newest = max(dials, key=lambda place: dials[place])
                 known.dialled_at, known.place = dials[newest], (newest + 1) % len(_places(each))
-            until = marks.get(f"{RETRY_AFTER}{name}", 0.0) - wall
-            if until > 0.0:
-                each.dialling.wait_until(now + until, now)
+            until = marks.get(f"{RETRY_AFTER}{name}", 0.0)
+            # A clock that was set back makes it no longer than it was said to be.
+            rest = min(until - wall, until - marks.get(f"{RETRY_SAID}{name}", until))
+            if rest > 0.0:
+                each.dialling.wait_until(now + rest, now)
                 known.retry_after = each.dialling.retry_after
 
     def _of(self, origin: OriginContext) -> _Known:

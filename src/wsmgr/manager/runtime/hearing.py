@@ -82,6 +82,12 @@ def _heard_at(entry: Entry) -> float | None:
     second = entry.second
     sides = (entry.connection, second.connection if second is not None and second.joined else None)
     heard = [side.inbound.last.wall for side in sides if side is not None and side.inbound is not None]
-    if entry.unproved_since is not None and (second is None or second.joined):
-        heard = [entry.unproved_since]
-    return max(heard, default=None)
+    heard_at = max(heard, default=None)
+    # Of a primary whose second side is on trial nothing is in doubt: it still delivers itself.
+    primary = (
+        entry.connection.id
+        if entry.connection is not None and second is not None and not second.joined
+        else None
+    )
+    unproved = [since for connection, since in entry.unproved.items() if connection != primary]
+    return heard_at if heard_at is None else min([heard_at, *unproved])

@@ -331,12 +331,13 @@ class Session(Actor[Any]):
 
     async def _listen(self, socket: Socket) -> Stop | None:
         """Note the last byte, of an answer to a ping too; ask for one where it is to be proved that this socket is whole."""
-        clock, heard_at = self._context.clock, socket.last_inbound_at
-        if self._connection.inbound is not None:
-            self._connection.inbound.heard(Moment(clock.wall() - (clock.monotonic() - heard_at), heard_at))
+        clock, heard_at, inbound = self._context.clock, socket.last_inbound_at, self._connection.inbound
+        if inbound is None:
+            return None
+        inbound.heard(Moment(clock.wall() - (clock.monotonic() - heard_at), heard_at))
         if not self._connection.handovers:
             return None
-        if handover.heard(self._connection, heard_at):
+        if handover.heard(self._connection, inbound.whole_until().monotonic):
             self._context.look(self._venue.model.name)
         return await self._ping() if self._connection.handovers else None
 

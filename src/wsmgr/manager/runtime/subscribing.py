@@ -190,7 +190,7 @@ class Subscribing:
         now = self._context.clock.monotonic()
         origin = venue.model.origin
         decision = place(entry, venue.model.connections, origin.quotas, origin.usage(now), now)
-        if isinstance(decision, Refuse) and not has_room_to_make(origin, decision.quota):
+        if isinstance(decision, Refuse) and not has_room_to_make(origin, decision.quota, entry):
             self._context.registry.forget(entry)
             raise QuotaError(decision.quota, decision.limit, decision.held_by, advice=decision.advice)
 

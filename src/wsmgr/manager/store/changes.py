@@ -127,6 +127,8 @@ SILENT = "silent:"
 
 DIAL = "dial:"
 """What the mark of a dial begins with; its origin and a place among the last ones follow."""
+RETRY_SAID = "retry_said:"
+"""What the mark begins with of when it said so."""
 RETRY_AFTER = "retry_after:"
 """What the mark begins with of when a venue takes dials again, as it said itself; its origin follows."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wsmgr.manager.store.changes import DIAL, FLUSHED, RETRY_AFTER, SILENT
+from wsmgr.manager.store.changes import DIAL, FLUSHED, RETRY_AFTER, RETRY_SAID, SILENT
 from wsmgr.manager.store.rows import (
     CLOSED,
     EventRow,
@@ -176,9 +176,10 @@ def silent_since(database: Database) -> dict[str, float]:
 
 
 def dial_marks(database: Database) -> dict[str, float]:
-    """Return what is known of dials: the marks that begin with `DIAL` and `RETRY_AFTER`, in unix seconds by name."""
+    """Return what is known of dials: the marks that begin with `DIAL`, `RETRY_AFTER` and `RETRY_SAID`, in unix seconds by name."""
     rows = database.tables.execute(
-        "SELECT name, at FROM marks WHERE name GLOB ? OR name GLOB ?", (f"{DIAL}*", f"{RETRY_AFTER}*")
+        "SELECT name, at FROM marks WHERE name GLOB ? OR name GLOB ? OR name GLOB ?",
+        (f"{DIAL}*", f"{RETRY_AFTER}*", f"{RETRY_SAID}*"),
     )
     return {name: float(at) for name, at in rows}
 

@@ -44,8 +44,8 @@ THRESHOLDS = {"allMids": 5.0, "l2Book": 15.0, "activeAssetCtx": 5.0}
 PROBED_WITHIN = 600.0
 """Seconds of silence after which the venue is asked whether it still has a stream without a cadence."""
 REPAIRED_WITHIN = 2.0
-HANDED_OVER_WITHIN = 4.0
-"""Seconds after which a well socket has proved that it was whole when another one went on: the trial, a tick, a ping."""
+HANDED_OVER_WITHIN = 6.0
+"""Seconds after which a well socket has proved that it was whole when another one went on: the trial, a silence, a tick, a ping."""
 
 
 @frozen

@@ -159,8 +159,19 @@ class StreamTruth:
     def without_replaced(self, missing: Sequence[Made], seen: Iterable[Hashable]) -> list[Made]:
         """Return those ticks that nothing has replaced for a consumer that has seen some units.
 
-        A bar of a candle is replaced by the next frame of the same bar; whoever has a later one misses nothing.
+        A bar of a candle is replaced by the next frame of the same bar; whoever has a later one misses nothing. The history of orders
+        has each order as it is now: a later status of it replaces the ones before.
         """
+        if self.type == "orderUpdates":
+            orders = [cast("tuple[int, str, int]", unit) for unit in seen]
+            latest = {oid: at for oid, _, at in sorted(orders, key=lambda unit: unit[2])}
+            return [
+                made
+                for made in missing
+                if any(
+                    latest.get(oid, -1) < at for oid, _, at in cast("list[tuple[int, str, int]]", made.units)
+                )
+            ]
         if self.type != "candle":
             return list(missing)
         newest: dict[object, int] = {}
