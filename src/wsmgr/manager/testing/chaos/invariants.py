@@ -195,7 +195,8 @@ def proofs_hold(evidence: Evidence) -> Iterator[Complaint]:
         seen = {unit for consumer in wish.consumers for unit in consumer.seen}
         for row in _rows_of(wish, evidence):
             began, ended = _period(row)
-            if row.proof is None or began < wish.begun_at or ended > (wish.ended_at or math.inf):
+            known_at = max(ended, _healed_at(row, evidence))
+            if row.proof is None or began < wish.begun_at or known_at > (wish.ended_at or math.inf):
                 continue
             missing = [
                 made
@@ -320,6 +321,20 @@ def _just_forgotten(wish: Wish, evidence: Evidence) -> bool:
 
 def _rows_of(wish: Wish, evidence: Evidence) -> list[GapRow]:
     return [row for row in evidence.gaps if row.subscription_id == wish.id]
+
+
+def _healed_at(row: GapRow, evidence: Evidence) -> float:
+    """When a gap was looked into after its end: who had left by then was given nothing; the beginning of time where it was not."""
+    return max(
+        (
+            event.at - EPOCH
+            for event in evidence.events
+            if event.kind == "healed"
+            and event.subscription_id == row.subscription_id
+            and event.detail.get("started_at") == row.started_at
+        ),
+        default=-math.inf,
+    )
 
 
 def _period(row: GapRow) -> tuple[float, float]:
