@@ -48,7 +48,8 @@ async def open_tunnel(attempt: Attempt, proxy: Any) -> Any:  # noqa: ANN401 - th
         return await proxy.connect(
             attempt.dial.host,
             attempt.dial.port,
-            timeout=attempt.dial.timeout,
+            # The dial's own deadline comes first, and says in which phase it was.
+            timeout=2.0 * attempt.dial.timeout,
             local_addr=local_address(attempt.dial),
         )
     except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:

@@ -80,7 +80,7 @@ _MARKET = (
         first_proof=FirstProof.ACK,
         join=Join.LOG,
         merge=Merge.ITEMS,
-        duplicate_key=("time", "coin", "tid"),
+        duplicate_key=("coin", "tid"),
         items="",
         log_limit=_TRADES_IN_FIRST_FRAME,
         time="time",
@@ -236,7 +236,7 @@ _ACCOUNT = (
         Parameter(name="aggregateByTime", kind=ParameterKind.FLAG, default=False),
         items="fills",
         # A trade with oneself gives two fills of one tid.
-        duplicate_key=("time", "tid", "side", "oid"),
+        duplicate_key=("tid", "side", "oid"),
         healing="userFillsByTime",
     ),
     _history("userFundings", items="fundings", duplicate_key=("time", "coin"), healing="userFunding"),
@@ -263,7 +263,7 @@ _ACCOUNT = (
         "userTwapSliceFills",
         items="twapSliceFills",
         # As in userFills: a trade between two TWAPs of one user gives two slices of one tid.
-        duplicate_key=("fill.time", "fill.tid", "fill.side", "fill.oid"),
+        duplicate_key=("fill.tid", "fill.side", "fill.oid"),
         healing="userTwapSliceFills",
     ),
     _account_events(
