@@ -11,6 +11,7 @@ from tests.manager.model.world import WALL, Reader, World, data, heard
 from wsmgr.manager.model import progress
 from wsmgr.manager.model.continuity import Gap, Interrupted, Interruption, Live, Resumed
 from wsmgr.manager.model.fact import GapClosed, GapOpened
+from wsmgr.manager.model.gaps import admit_gap
 from wsmgr.manager.model.message import Message
 from wsmgr.manager.model.subscription import Entry, State
 
@@ -166,3 +167,16 @@ def test_a_socket_that_opened_when_the_clock_began_is_a_gap_since_then() -> None
     world.cut(entry.connection)
     assert entry.interruption is not None
     assert 0.0 == entry.interruption.since_monotonic
+
+
+def test_no_two_gaps_of_a_subscription_begin_at_one_moment() -> None:
+    """What is found out of one later must not be taken for the other's."""
+    world = World()
+    entry = world.make_live(atom(ORDERS, user="u1"))
+    for _ in range(3):
+        interruption = Interruption(since=WALL, since_monotonic=0.0, reason="test")
+        admit_gap(world.registry, entry, interruption, now=world.now + 2.0, wall=world.wall + 2.0)
+    gaps = [note.gap for note in world.notes if isinstance(note, GapClosed)]
+    assert 3 == len({gap.started_at for gap in gaps})
+    assert all(WALL - 0.01 < gap.started_at <= WALL for gap in gaps)
+    assert [2.0] * 3 == pytest.approx([gap.ended_at - WALL for gap in gaps])

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MERGED_FOR = 15.0
 """Seconds for which what was delivered is remembered after a stream came back, or had one side again: for what was on its way."""
 
+APART = 0.001
+"""Seconds by which one gap begins before another one that would begin at the same moment."""
+
 
 def open_gap(registry: Registry, entry: Entry, interruption: Interruption, now: float) -> None:
     """Open a gap, unless one is open already; the consumers are told in any case.
@@ -34,6 +37,7 @@ def open_gap(registry: Registry, entry: Entry, interruption: Interruption, now: 
         interruption = evolve(interruption, since=unproved, since_monotonic=None)
     registry.venues[entry.venue].remember(entry)
     if entry.interruption is None:
+        interruption = _apart(entry, interruption)
         entry.interruption = interruption
         registry.note(GapOpened(subscription_id=entry.id, interruption=interruption))
     entry.tell(Interrupted(since=interruption.since, cause=interruption.reason))
@@ -65,6 +69,7 @@ def admit_gap(
     registry: Registry, entry: Entry, interruption: Interruption, *, now: float, wall: float
 ) -> None:
     """Write down a gap that begins and ends at one moment of knowledge: the stream changed sides without a proof."""
+    interruption = _apart(entry, interruption)
     registry.note(GapOpened(subscription_id=entry.id, interruption=interruption))
     _record(registry, entry, interruption.close(at=wall, monotonic=now, attempts=0), now=now)
 
@@ -78,6 +83,7 @@ def missed(registry: Registry, entry: Entry, *, first: int, last: int, now: floa
         reason="the venue's numbers jumped",
         connection=entry.connection.id if entry.connection is not None else None,
     )
+    interruption = _apart(entry, interruption)
     registry.note(GapOpened(subscription_id=entry.id, interruption=interruption))
     gap = interruption.close(at=wall, monotonic=now, attempts=0)
     gap = evolve(gap, missing=last - first + 1, venue_seq_from=first, venue_seq_to=last)
@@ -138,6 +144,19 @@ def _record(registry: Registry, entry: Entry, gap: Gap, *, now: float, items: in
             entry, gap, now, items=items, offset=venue.origin.clock_ahead or 0.0, known_from=entry.known_from
         )
         healed(registry, entry, gave_way, actor="keeper")
+
+
+def _apart(entry: Entry, interruption: Interruption) -> Interruption:
+    """Let no two gaps of a subscription begin at one moment, because that tells them apart in the ledger: the later one begins a little before."""
+    while interruption.since in entry.gap_starts:
+        monotonic = interruption.since_monotonic
+        interruption = evolve(
+            interruption,
+            since=interruption.since - APART,
+            since_monotonic=None if monotonic is None else monotonic - APART,
+        )
+    entry.gap_starts.append(interruption.since)
+    return interruption
 
 
 def _no_history(entry: Entry) -> str:

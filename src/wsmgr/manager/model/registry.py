@@ -319,6 +319,7 @@ class Registry:
             # It began again for this reader: the hole lasts until it delivers.
             since = min(entry.subscribed_at if after.at is None else after.at, wall)
             entry.interruption = Interruption(since=since, since_monotonic=None, reason=OTHER_NUMBERING)
+            entry.gap_starts.append(since)
             self.note(GapOpened(subscription_id=entry.id, interruption=entry.interruption))
             buffer.tell(Interrupted(since=since, cause=OTHER_NUMBERING))
         entry.unheld_since = None

@@ -12,6 +12,7 @@ below, which refuse illegal moves, and each change is told to whoever watches it
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
@@ -88,6 +89,8 @@ SETTLED = frozenset({State.LIVE, State.STALE, State.REJECTED, State.FAILED, Stat
 """States in which a subscription waits for nothing that the keeper has to do at once."""
 
 
+GAP_STARTS = 256
+"""How many gaps of a subscription are told apart by their beginning."""
 Watcher: TypeAlias = Callable[["Entry"], None]
 """Told after each change of a subscription's state."""
 
@@ -135,6 +138,7 @@ class Entry:
         unheld_since: When its last consumer left (monotonic), for one that is not kept; None while it is held.
         interruption: The open gap, or None.
         gap: The gap that its next message will carry, or None.
+        gap_starts: When its newest gaps began (unix seconds).
         last: Its newest message, or None.
         log: The snapshot and what came since, for `join = log`.
         recent: The newest messages, for readers that return with a cursor and for merging; None where neither needs them.
@@ -194,6 +198,7 @@ class Entry:
     unheld_since: float | None = None
     interruption: Interruption | None = None
     gap: Gap | None = None
+    gap_starts: deque[float] = field(factory=lambda: deque[float](maxlen=GAP_STARTS), repr=False)
     last: Message | None = field(default=None, repr=False)
     buffers: list[Buffer] = field(factory=list[Buffer], repr=False)
     counters: Counters = field(factory=Counters, repr=False)

@@ -160,6 +160,7 @@ def _interrupt(
         context.note(GapOpened(subscription_id=id_, interruption=interruption))
     if entry is not None:
         entry.interruption = interruption
+        entry.gap_starts.append(interruption.since)
         context.registry.venues[entry.venue].remember(entry)
 
 
