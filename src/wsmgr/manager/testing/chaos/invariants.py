@@ -180,7 +180,9 @@ def every_gap_has_a_cause(evidence: Evidence) -> Iterator[Complaint]:
         wishes = by_id[row.subscription_id]
         began, ended = _period(row)
         lost_by = ended + HANDED_OVER_WITHIN * row.reason.startswith(UNPROVED)
-        if not wishes or _is_a_seam(wishes[0], row) or _cause(wishes, began, lost_by, evidence):
+        if not wishes or _is_a_seam(wishes[0], row) or _was_asked_for(row, evidence):
+            continue
+        if _cause(wishes, began, lost_by, evidence):
             continue
         yield Complaint(
             "no gap without a cause",
@@ -353,6 +355,17 @@ def _delivering_spans(wish: Wish, evidence: Evidence) -> Iterator[tuple[float, f
 def _is_a_seam(wish: Wish, row: GapRow) -> bool:
     """Whether a gap is where a stream without keys went from one socket to another: what lies there nobody can know."""
     return wish.unkeyed and row.reason.startswith("moved")
+
+
+def _was_asked_for(row: GapRow, evidence: Evidence) -> bool:
+    """Whether somebody wanted its socket replaced, and there was no place for another one beside it: break before make."""
+    return any(
+        event.kind == "rotated"
+        and event.connection == row.connection
+        and event.detail.get("exact") is False
+        and row.started_at - SLACK <= event.at <= (row.ended_at or math.inf)
+        for event in evidence.events
+    )
 
 
 def _carriers(stream: str, began: float, ended: float, evidence: Evidence) -> set[int]:
