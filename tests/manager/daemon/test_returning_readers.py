@@ -253,8 +253,8 @@ async def test_the_end_of_the_daemon_gives_its_readers_what_there_is(
         (row,) = (await daemon.get("/v1/subscriptions"))["items"]
         (buffer,) = daemon.entry(row["id"]).buffers
         flood(daemon, row["id"], 900)
-        await eventually(lambda: not len(buffer))
-        # The daemon waits in the middle of them, and more come meanwhile.
+        await eventually(lambda: len(buffer) < 100)
+        # The daemon waits in the middle of them, and more come meanwhile; the venue's own among them.
         flood(daemon, row["id"], 900)
         lines: list[dict[str, Any]] = []
         reader = threading.Thread(target=lambda: lines.extend(rest_of(stream)))
