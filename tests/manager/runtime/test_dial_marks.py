@@ -95,13 +95,14 @@ def test_however_many_processes_there_were_the_newest_dials_are_known() -> None:
 
 def test_what_is_written_is_not_written_again_unless_it_may_be_lost() -> None:
     """A writer that crashed may not have written it."""
-    process = Process(wall=5000.0)
+    process, store = Process(wall=5000.0), dict[str, float]()
     process.dial(1.0, 1.0)
     assert process.marks.wait([process.origin])
-    assert 2 == len(process.write({}))
-    assert (False, []) == (process.marks.wait([process.origin]), process.write({}))
+    assert 2 == len(process.write(store))
+    assert (False, []) == (process.marks.wait([process.origin]), process.write(store))
     process.marks.again()
-    assert 2 == len(process.write({}))
+    assert 2 == len(process.write(store))
+    assert DIALS - 2 == Process(wall=process.wall).begin(store).free(), "each counts once"
 
 
 def test_a_venue_that_asked_to_wait_is_waited_for_by_the_next_process() -> None:

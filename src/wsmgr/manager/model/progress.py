@@ -192,7 +192,8 @@ def end_acknowledged(
         connection.set_phase(claim, Phase.GONE)
         if already and claim.attempts == 1:
             handover.was_not_there(registry, connection, claim.atom.wire_key, now=now)
-        handover.settle(connection, claim.atom.wire_key)
+        else:
+            handover.settle(connection, claim.atom.wire_key)
         claim.introduces = False
         claim.deadline = None
         claim.free_at = now + QUARANTINE

@@ -7,7 +7,6 @@ moments, before that was on the disk, is not known.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from wsmgr.manager.runtime.clock import Clock
     from wsmgr.manager.runtime.context import OriginContext
 
+NOTHING = float("-inf")
+"""When the newest dial was that the store has, where it has none."""
+
 
 @define
 class _Known:
@@ -31,7 +33,7 @@ class _Known:
         retry_after: When the venue takes dials again (monotonic).
     """
 
-    dialled_at: float = float("-inf")
+    dialled_at: float = NOTHING
     place: int = 0
     retry_after: float = 0.0
 
@@ -52,7 +54,11 @@ class DialMarks:
         changes: list[Change] = []
         for each in filter(self._is_behind, origins):
             name, known = each.origin.name, self._of(each)
-            for at in each.origin.dials.since(known.dialled_at):
+            dials = each.origin.dials.since(known.dialled_at)
+            if known.dialled_at == NOTHING:
+                # Each goes where it was, so that none counts twice.
+                known.place = (known.place - len(dials)) % (each.origin.dials.limit or 1)
+            for at in dials:
                 changes.append(Mark(f"{DIAL}{name}:{known.place}", at + ahead))
                 known.place = (known.place + 1) % (each.origin.dials.limit or 1)
                 known.dialled_at = at
@@ -64,7 +70,8 @@ class DialMarks:
 
     def again(self) -> None:
         """Take nothing for granted of what the store has."""
-        self._known.clear()
+        for known in self._known.values():
+            known.dialled_at, known.retry_after = NOTHING, 0.0
 
     def adopt(self, origins: Iterable[OriginContext], marks: Mapping[str, float], clock: Clock) -> None:
         """Begin with what earlier processes left: `marks` are the store's, in unix seconds by name."""
@@ -74,7 +81,7 @@ class DialMarks:
             # A clock that was set back since then has them in its future: then they were made just now.
             dials = {
                 place: now - max(0.0, wall - marks[mark])
-                for place, mark in zip(count(), _places(each), strict=False)
+                for place, mark in enumerate(_places(each))
                 if mark in marks
             }
             each.origin.dials.recall(sorted(dials.values()))
