@@ -524,6 +524,16 @@ def test_events_without_keys_switch_at_the_first_proof_and_admit_a_gap() -> None
     assert "moved from v-1 to v-2: test" == gap.reason
 
 
+def test_events_without_keys_that_move_in_the_burst_after_a_stall_have_a_gap_since_the_stall() -> None:
+    """What was held back on the way says nothing of what the venue sent since."""
+    pair = Pair(ORDERS_1)
+    for at in (1.0, 2.0, 12.0):
+        heard(pair.primary, pair.world.wall + at, at)
+    pair.wait(12.0)
+    pair.begin()
+    assert [(1_000_002.0, 10.0)] == [(gap.started_at, gap.duration) for gap in pair.read()[1]]
+
+
 def test_states_without_keys_switch_at_the_first_frame_without_a_claim() -> None:
     """The newest frame is the whole state, so there is no gap; that none was left out is not claimed either."""
     pair = Pair(TICKER_A)

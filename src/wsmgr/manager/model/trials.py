@@ -157,7 +157,7 @@ def lost_primary(
 def _switch_unmerged(registry: Registry, entry: Entry, second: Second, *, now: float, wall: float) -> None:
     """Switch where frames of two sides cannot be told apart or put in order: at the first proof of the second one."""
     old = entry.connection
-    last = Moment(wall, now) if old is None or old.inbound is None else old.inbound.last
+    last = Moment(wall, now) if old is None or old.inbound is None else old.inbound.whole_until()
     interruption = Interruption(
         since=last.wall,
         since_monotonic=last.monotonic,
